@@ -1,0 +1,111 @@
+//! How fast a page may send.
+//!
+//! One number a page says all: the *theoretical arrival time*, the moment the next request would be due if every
+//! earlier one had kept its distance (the generic cell rate algorithm). It needs no refill task, survives a crash,
+//! and is exact across nodes because the claim reads and writes it on the page's locked row.
+
+use super::time::Timestamp;
+
+/// A page's rate, as the two distances the algorithm needs, in microseconds.
+///
+/// A burst of `b` is allowed, and the distance is widened so that no second sees more than the rate: at most
+/// `b - 1` early ones and one each distance make `rate` in any half-open second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// Microseconds between two requests at the steady rate.
+    pub interval_us: i64,
+    /// How far, in microseconds, requests may run ahead of the steady rate.
+    pub slack_us: i64,
+}
+
+/// What a claim may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grant {
+    /// How many requests may start now.
+    pub count: i64,
+    /// The theoretical arrival time to store if all of them start.
+    pub arrival_us: i64,
+}
+
+impl Budget {
+    /// The budget for a rate in requests a second. The rate must be positive.
+    #[must_use]
+    pub fn per_second(rate: f64) -> Self {
+        let burst = (rate / 50.0).floor().max(1.0);
+        let interval = 1_000_000.0 / (rate - (burst - 1.0));
+        #[expect(clippy::cast_possible_truncation, reason = "rates are checked to lie between 0.001 and 1,000,000")]
+        Self { interval_us: (interval.ceil() as i64).max(1), slack_us: ((burst - 1.0) * interval).floor() as i64 }
+    }
+
+    /// How many of `wanted` requests may start at `now`, given the stored arrival time.
+    ///
+    /// An arrival time further ahead than this budget can produce comes from a clock that was set back: it is
+    /// taken as an empty budget, not as a reason to wait for the clock to catch up.
+    #[must_use]
+    pub fn take(&self, arrival_us: i64, now: Timestamp, wanted: i64) -> Grant {
+        let now_us = now.ms().saturating_mul(1000);
+        let arrival = arrival_us.clamp(now_us, now_us + self.slack_us + self.interval_us);
+        let ahead = arrival - now_us;
+        let room = if ahead > self.slack_us { 0 } else { (self.slack_us - ahead) / self.interval_us + 1 };
+        let count = room.min(wanted).max(0);
+        Grant { count, arrival_us: arrival + count * self.interval_us }
+    }
+
+    /// When the next request may start.
+    #[must_use]
+    pub fn next_at(&self, arrival_us: i64, now: Timestamp) -> Timestamp {
+        let now_us = now.ms().saturating_mul(1000);
+        let arrival = arrival_us.clamp(now_us, now_us + self.slack_us + self.interval_us);
+        let due = (arrival - self.slack_us).max(now_us);
+        Timestamp::from_ms((due + 999) / 1000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Claims as much as it can at random instants and returns the start times in microseconds.
+    fn starts(rate: f64, gaps: &[u64]) -> Vec<i64> {
+        let budget = Budget::per_second(rate);
+        let (mut now, mut arrival, mut starts) = (1_780_000_000_000_i64, 0, Vec::new());
+        for gap in gaps {
+            now += i64::try_from(*gap).unwrap();
+            let grant = budget.take(arrival, Timestamp::from_ms(now), 1_000_000);
+            arrival = grant.arrival_us;
+            starts.extend(std::iter::repeat_n(now * 1000, usize::try_from(grant.count).unwrap()));
+        }
+        starts
+    }
+
+    proptest! {
+        #[test]
+        fn no_sliding_second_exceeds_the_rate(rate in 1.0_f64..400.0, gaps in proptest::collection::vec(0_u64..400, 1..300)) {
+            let starts = starts(rate, &gaps);
+            for (i, first) in starts.iter().enumerate() {
+                let within = starts.iter().skip(i).take_while(|t| **t < first + 1_000_000).count();
+                #[expect(clippy::cast_precision_loss, reason = "small counts")]
+                let within = within as f64;
+                prop_assert!(within <= rate.ceil(), "{within} in a second at {rate}");
+            }
+        }
+    }
+
+    #[test]
+    fn nearly_all_of_the_rate_is_used() {
+        for rate in [1_u32, 2, 20, 100, 300] {
+            let used = starts(f64::from(rate), &[1; 60_000]).len();
+            assert!(used * 100 >= usize::try_from(rate).unwrap() * 60 * 95, "{used} of {} at {rate}", rate * 60);
+        }
+    }
+
+    #[test]
+    fn a_clock_set_back_costs_one_interval_not_hours() {
+        let budget = Budget::per_second(20.0);
+        let now = Timestamp::from_ms(1_780_000_000_000);
+        let hour_ahead = (now.ms() + 3_600_000) * 1000;
+        assert_eq!(budget.take(hour_ahead, now, 5).count, 0);
+        assert!(budget.next_at(hour_ahead, now).ms() - now.ms() <= 51);
+    }
+}

@@ -1,0 +1,31 @@
+//! Floor 1: what an opt-in is and what may happen to it. Pure: no I/O, no clock, no randomness of its own.
+//!
+//! | file | holds |
+//! |---|---|
+//! | [`optin`] | the opt-in: its state, its facts |
+//! | [`state`] | the one function that changes it, with the diagram |
+//! | [`outcome`] | what one attempt tells |
+//! | [`retry`] [`window`] [`policy`] | when to try again, until when, under which choices |
+//! | [`budget`] | how fast a page may send |
+//! | [`message`] [`token`] | what is sent, and the mark that finds it again |
+//! | [`signal`] | what comes in from outside, as the store takes it |
+//! | [`keyed`] | keyed hashes: tombstones, proofs, tokens |
+//! | [`job`] | what a job can be told to do, and what it reports |
+//! | [`ids`] [`time`] [`span`] | names, moments, durations |
+
+pub mod budget;
+pub mod ids;
+pub mod job;
+pub mod keyed;
+pub mod message;
+pub mod optin;
+pub mod outcome;
+pub mod policy;
+pub mod retry;
+pub mod signal;
+pub mod span;
+pub mod state;
+pub mod time;
+pub mod token;
+pub mod window;
+mod words;
