@@ -46,6 +46,11 @@ macro_rules! text_id {
                 check(text).map(|()| Self(text.into()))
             }
 
+            /// Takes what the store holds as it is: a row that came in by SQL must not become unreadable.
+            pub(crate) fn stored(text: &str) -> Self {
+                Self(text.into())
+            }
+
             /// The identifier itself.
             #[must_use]
             pub fn as_str(&self) -> &str {

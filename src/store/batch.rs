@@ -1,0 +1,113 @@
+//! Statements over many rows at once.
+//!
+//! A batch is one statement around a `VALUES` list. The list comes in sizes that are powers of two, and a batch that
+//! does not fill its list repeats its last row, which changes nothing: so nine prepared statements serve any number
+//! of rows, and a thousand rows cost four round trips.
+
+use std::sync::OnceLock;
+
+use super::engine::{Conn, FromColumns, Text, Value};
+use super::error::Result;
+
+/// The largest list: 256 rows of 24 columns stay well under both engines' limits on parameters.
+const LARGEST: usize = 256;
+const SIZES: usize = 9;
+
+/// A column's type, as PostgreSQL wants it named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Int,
+    Text,
+}
+
+/// A statement with `{values}` where its list of rows goes.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) name: &'static str,
+    pub(super) template: &'static str,
+    pub(super) columns: &'static [(&'static str, Kind)],
+    pub(super) texts: [OnceLock<(String, String)>; SIZES],
+}
+
+/// One size of a batch.
+#[derive(Clone, Copy)]
+pub(super) struct Sized {
+    batch: &'static Batch,
+    power: usize,
+}
+
+impl Batch {
+    pub(super) const fn new(
+        name: &'static str,
+        template: &'static str,
+        columns: &'static [(&'static str, Kind)],
+    ) -> Self {
+        Self { name, template, columns, texts: [const { OnceLock::new() }; SIZES] }
+    }
+
+    /// The statement for lists of `2^power` rows.
+    pub(super) fn sized(&'static self, power: usize) -> Sized {
+        Sized { batch: self, power: power.min(SIZES - 1) }
+    }
+
+    /// Runs the statement over `rows`, each of which holds a value for every column, and reads what it returns.
+    pub(super) async fn rows<T: FromColumns>(&'static self, conn: &mut Conn, rows: &[Vec<Value<'_>>]) -> Result<Vec<T>> {
+        let mut read = Vec::new();
+        for chunk in rows.chunks(LARGEST) {
+            let (statement, values) = self.fill(chunk);
+            read.append(&mut conn.rows(statement, &values).await?);
+        }
+        Ok(read)
+    }
+
+    /// Runs the statement over `rows`.
+    pub(super) async fn run(&'static self, conn: &mut Conn, rows: &[Vec<Value<'_>>]) -> Result<()> {
+        for chunk in rows.chunks(LARGEST) {
+            let (statement, values) = self.fill(chunk);
+            conn.run(statement, &values).await?;
+        }
+        Ok(())
+    }
+
+    fn fill<'v>(&'static self, chunk: &[Vec<Value<'v>>]) -> (Sized, Vec<Value<'v>>) {
+        let size = chunk.len().next_power_of_two();
+        let padding = chunk.last().into_iter().cycle().take(size - chunk.len());
+        let values = chunk.iter().chain(padding).flatten().copied().collect();
+        (self.sized(size.trailing_zeros() as usize), values)
+    }
+
+    fn write(&self, power: usize, postgres: bool) -> String {
+        let cast = |kind| match (postgres, kind) {
+            (false, _) => "",
+            (true, Kind::Int) => "::bigint",
+            (true, Kind::Text) => "::text",
+        };
+        let mut number = 0;
+        let mut row = || {
+            let cells = self.columns.iter().map(|(_, kind)| {
+                number += 1;
+                format!("${number}{}", cast(*kind))
+            });
+            format!("({})", cells.collect::<Vec<_>>().join(","))
+        };
+        let list = (0..1_usize << power).map(|_| row()).collect::<Vec<_>>().join(",");
+        let names = self.columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        let text = self.template.replace("{values}", &list).replace("{columns}", &names);
+        format!("-- {} x{}\n{text}", self.name, 1_usize << power)
+    }
+
+    fn texts(&'static self, power: usize) -> (&'static str, &'static str) {
+        let Some(slot) = self.texts.get(power) else { return ("", "") };
+        let (sqlite, postgres) = slot.get_or_init(|| (self.write(power, false), self.write(power, true)));
+        (sqlite, postgres)
+    }
+}
+
+impl Text for Sized {
+    fn sqlite(&self) -> &'static str {
+        self.batch.texts(self.power).0
+    }
+    fn postgres(&self) -> &'static str {
+        self.batch.texts(self.power).1
+    }
+}

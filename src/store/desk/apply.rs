@@ -1,0 +1,144 @@
+//! Signals as events on rows: opt-ins, attempts, commands, the passing of time.
+
+use super::{Desk, Handle, Note, PageNews, Said};
+use crate::domain::ids::{AttemptId, OptInId};
+use crate::domain::optin::{OptIn, Reason};
+use crate::domain::outcome::{Ending, Outcome};
+use crate::domain::signal::{Command, NewOptIn, Signal, Tick};
+use crate::domain::state::{Event, Verdict};
+use crate::domain::time::Timestamp;
+
+/// How long a page waits that was throttled without being told how long.
+const THROTTLED: std::time::Duration = std::time::Duration::from_mins(1);
+
+impl Desk<'_> {
+    /// Applies one signal.
+    pub(super) fn take(&mut self, signal: &Signal) -> Handle {
+        match signal {
+            Signal::OptIn(optin) => self.opt_in(optin),
+            Signal::Person { page, sign, links, at } => self.person(page, *sign, links, *at),
+            Signal::Attempt { optin, attempt, ending } => self.attempt(*optin, *attempt, ending.as_ref()),
+            Signal::Command { optin, command } => self.command(*optin, *command),
+            Signal::Time { optin, tick } => self.tick(*optin, *tick),
+            Signal::Unparsed { page, raw } => {
+                self.alerts.push(("unparsable_events", page.as_ref().map_or("unknown page".into(), ToString::to_string)));
+                self.unparsed.push((page.clone(), raw.clone()));
+                Handle::Kept
+            }
+        }
+    }
+
+    fn opt_in(&mut self, new: &NewOptIn) -> Handle {
+        let key = (new.page.clone(), new.login.clone());
+        let Some(at) = self.by_login.get(&key).copied() else { return self.first_opt_in(new) };
+        let consent = Event::Consent { at: new.at.unwrap_or(self.now), own_time: new.at.is_some() };
+        let said = match self.step(at, &consent) {
+            Verdict::Renewed => Said::Renewed,
+            Verdict::Reopened => Said::Reopened,
+            _ => Said::Duplicate,
+        };
+        if let Some(entry) = self.entries.get_mut(at) {
+            entry.after.locale = entry.after.locale.take().or_else(|| new.locale.clone());
+            entry.after.reference = entry.after.reference.take().or_else(|| new.reference.clone());
+        }
+        self.admit(at);
+        Handle::Row(at, said)
+    }
+
+    fn first_opt_in(&mut self, new: &NewOptIn) -> Handle {
+        let name = self.rules.key.tombstone(&new.page, &new.login);
+        if self.graves.get(&name).is_some_and(|grave| grave.erased) {
+            return Handle::Erased;
+        }
+        let mut row = OptIn::unborn(new.page.clone(), new.login.clone(), new.at.unwrap_or(self.now), self.now);
+        row.locale.clone_from(&new.locale);
+        row.reference.clone_from(&new.reference);
+        let at = self.bear(row);
+        self.admit(at);
+        Handle::Row(at, Said::Created)
+    }
+
+    /// Admits a row that is `new`; anything else is left alone.
+    pub(super) fn admit(&mut self, at: usize) {
+        let Some(entry) = self.entries.get(at) else { return };
+        let (page, row) = (entry.after.page.clone(), &entry.after);
+        let page_known = self.rules.pages.contains(&page);
+        let tombstone = self.graves.get(&self.rules.key.tombstone(&page, &row.login)).map(|grave| grave.tombstone);
+        let was_known = row.reason != Some(Reason::UnknownPage);
+        self.step(at, &Event::Admit { page_known, tombstone });
+        let reason = self.entries.get(at).and_then(|entry| entry.after.reason);
+        if was_known && reason == Some(Reason::UnknownPage) {
+            self.alerts.push(("unknown_page", page.to_string()));
+        }
+    }
+
+    fn attempt(&mut self, optin: OptInId, attempt: AttemptId, ending: Option<&Ending>) -> Handle {
+        self.notes.push(Note {
+            attempt,
+            outcome: Some(ending.map_or("given_back", |ending| ending.outcome.as_str())),
+            ending: ending.cloned(),
+            evidence: None,
+            at: self.now,
+        });
+        let Some(at) = self.by_id.get(&optin).copied() else { return Handle::Nobody };
+        let Some(ending) = ending else {
+            self.step(at, &Event::GivenBack { attempt });
+            return Handle::Row(at, Said::Applied);
+        };
+        self.page_news(at, &ending.outcome);
+        let others_succeed = self.others_succeed.contains(&attempt);
+        self.step(at, &Event::Ended { attempt, outcome: ending.outcome.clone(), others_succeed });
+        Handle::Row(at, Said::Applied)
+    }
+
+    fn page_news(&mut self, at: usize, outcome: &Outcome) {
+        let Some(page) = self.entries.get(at).map(|entry| entry.after.page.clone()) else { return };
+        match outcome {
+            Outcome::Accepted { .. } => self.pages.push(PageNews::Accepted(page)),
+            Outcome::Throttled { regain } => {
+                self.pages.push(PageNews::Paused(page, self.now.plus(regain.unwrap_or(THROTTLED))));
+            }
+            _ => {}
+        }
+    }
+
+    fn command(&mut self, optin: OptInId, command: Command) -> Handle {
+        let Some(at) = self.by_id.get(&optin).copied() else { return Handle::Nobody };
+        let event = match command {
+            Command::Cancel => Event::Cancel,
+            Command::Retry => Event::RetryNow,
+            Command::OptOut => Event::OptedOut { at: self.now, reason: Reason::Operator },
+        };
+        let verdict = self.step(at, &event);
+        self.admit(at);
+        Handle::Row(at, if verdict == Verdict::Refused { Said::Refused } else { Said::Applied })
+    }
+
+    fn tick(&mut self, optin: OptInId, tick: Tick) -> Handle {
+        let Some(at) = self.by_id.get(&optin).copied() else { return Handle::Nobody };
+        match tick {
+            Tick::Due => _ = self.step(at, &Event::Due),
+            Tick::HardStop => _ = self.step(at, &Event::HardStop),
+            Tick::AnswerOver => _ = self.step(at, &Event::AnswerOver),
+            Tick::Lease(attempt) => self.lapse(at, attempt),
+            Tick::Admit => {}
+        }
+        self.admit(at);
+        Handle::Row(at, Said::Applied)
+    }
+
+    fn lapse(&mut self, at: usize, attempt: AttemptId) {
+        let state = |desk: &Self| desk.entries.get(at).map(|entry| entry.after.state);
+        let before = state(self);
+        self.step(at, &Event::LeaseLapsed { attempt });
+        if state(self) != before {
+            let now = self.now;
+            self.notes.push(Note { attempt, ending: None, outcome: Some("lease_expired"), evidence: None, at: now });
+        }
+    }
+
+    /// Files evidence on its attempt.
+    pub(super) fn file(&mut self, attempt: AttemptId, evidence: &'static str, at: Timestamp) {
+        self.notes.push(Note { attempt, ending: None, outcome: None, evidence: Some(evidence), at });
+    }
+}

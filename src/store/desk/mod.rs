@@ -1,0 +1,237 @@
+//! The desk: where signals meet rows, inside one transaction.
+//!
+//! Whatever happens to an opt-in happens here: signals are gathered, the rows they may concern are locked in the order
+//! of their ids, the domain's [`step`](crate::domain::state::step) is applied in memory, and what changed is written
+//! back. Intake, attempts, operators and the passing of time all take this one road; only the claim has its own.
+
+mod apply;
+mod flush;
+mod gather;
+mod person;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use super::engine::Conn;
+use super::error::Result;
+use crate::domain::ids::{AttemptId, LoginId, OptInId, PageId, Psid};
+use crate::domain::keyed::StoreKey;
+use crate::domain::optin::{OptIn, State};
+use crate::domain::outcome::Ending;
+use crate::domain::policy::Policy;
+use crate::domain::signal::{Receipt, Signal};
+use crate::domain::state::{Context, Event, Tombstone, Verdict, step};
+use crate::domain::time::Timestamp;
+
+/// What the desk has to know beside the database.
+#[derive(Debug, Clone)]
+pub(super) struct Rules {
+    pub(super) policy: Policy,
+    pub(super) pages: HashSet<PageId>,
+    pub(super) key: StoreKey,
+}
+
+/// What a committed group means to the rest of the process.
+#[derive(Debug, Clone, Default)]
+pub(super) struct News {
+    /// There may be something to claim or admit.
+    pub(super) work: bool,
+    /// Attempts that must not leave any more.
+    pub(super) stops: Vec<AttemptId>,
+}
+
+impl News {
+    pub(super) fn merge(&mut self, other: Self) {
+        self.work |= other.work;
+        self.stops.extend(other.stops);
+    }
+}
+
+/// A row on the desk; `before` is `None` for one that is not stored yet.
+struct Entry {
+    before: Option<OptIn>,
+    after: OptIn,
+}
+
+/// An attempt as events name it.
+#[derive(Clone, Copy)]
+struct Known {
+    attempt: AttemptId,
+    optin: OptInId,
+    cycle: i64,
+}
+
+/// A tombstone as stored.
+#[derive(Clone, Copy)]
+struct Grave {
+    tombstone: Tombstone,
+    erased: bool,
+}
+
+/// What became known of an attempt.
+struct Note {
+    attempt: AttemptId,
+    ending: Option<Ending>,
+    outcome: Option<&'static str>,
+    evidence: Option<&'static str>,
+    at: Timestamp,
+}
+
+/// A change to a page.
+enum PageNews {
+    Accepted(PageId),
+    Held(PageId, &'static str),
+    Paused(PageId, Timestamp),
+}
+
+pub(super) struct Desk<'a> {
+    rules: &'a Rules,
+    now: Timestamp,
+    entries: Vec<Entry>,
+    by_id: HashMap<OptInId, usize>,
+    by_login: HashMap<(PageId, LoginId), usize>,
+    by_psid: HashMap<(PageId, Psid), BTreeSet<usize>>,
+    attempts: HashMap<AttemptId, Known>,
+    messages: HashMap<String, Known>,
+    graves: HashMap<String, Grave>,
+    others_succeed: HashSet<AttemptId>,
+    notes: Vec<Note>,
+    burials: Vec<(String, Option<Timestamp>)>,
+    unparsed: Vec<(Option<PageId>, String)>,
+    alerts: Vec<(&'static str, String)>,
+    pages: Vec<PageNews>,
+    news: News,
+}
+
+/// Applies signals in order; one receipt each. The caller owns the transaction.
+pub(super) async fn apply(
+    conn: &mut Conn,
+    rules: &Rules,
+    now: Timestamp,
+    signals: &[Signal],
+) -> Result<(Vec<Receipt>, News)> {
+    let mut desk = Desk::new(rules, now);
+    desk.gather(conn, signals).await?;
+    let handles: Vec<Handle> = signals.iter().map(|signal| desk.take(signal)).collect();
+    desk.flush(conn).await?;
+    let receipts = handles.into_iter().map(|handle| desk.receipt(handle)).collect();
+    Ok((receipts, desk.news))
+}
+
+/// What will be the receipt once new rows have their numbers.
+#[derive(Clone, Copy)]
+enum Handle {
+    Row(usize, Said),
+    Nobody,
+    Erased,
+    Kept,
+}
+
+#[derive(Clone, Copy)]
+enum Said {
+    Created,
+    Duplicate,
+    Renewed,
+    Reopened,
+    Refused,
+    Applied,
+}
+
+impl<'a> Desk<'a> {
+    fn new(rules: &'a Rules, now: Timestamp) -> Self {
+        Self {
+            rules,
+            now,
+            entries: Vec::new(),
+            by_id: HashMap::new(),
+            by_login: HashMap::new(),
+            by_psid: HashMap::new(),
+            attempts: HashMap::new(),
+            messages: HashMap::new(),
+            graves: HashMap::new(),
+            others_succeed: HashSet::new(),
+            notes: Vec::new(),
+            burials: Vec::new(),
+            unparsed: Vec::new(),
+            alerts: Vec::new(),
+            pages: Vec::new(),
+            news: News::default(),
+        }
+    }
+
+    /// Lays a stored row on the desk.
+    fn lay(&mut self, row: OptIn) {
+        let at = self.entries.len();
+        self.by_id.insert(row.id, at);
+        self.index(at, &row);
+        self.entries.push(Entry { before: Some(row.clone()), after: row });
+    }
+
+    /// Lays a row that is not stored yet.
+    fn bear(&mut self, row: OptIn) -> usize {
+        let at = self.entries.len();
+        self.index(at, &row);
+        self.entries.push(Entry { before: None, after: row });
+        at
+    }
+
+    fn index(&mut self, at: usize, row: &OptIn) {
+        self.by_login.insert((row.page.clone(), row.login.clone()), at);
+        if let Some(psid) = &row.psid {
+            self.by_psid.entry((row.page.clone(), psid.clone())).or_default().insert(at);
+        }
+    }
+
+    /// Applies one event to one row, and draws the consequences outside the row.
+    fn step(&mut self, at: usize, event: &Event) -> Verdict {
+        let Some(entry) = self.entries.get_mut(at) else { return Verdict::Refused };
+        let was = (entry.after.state, entry.after.opted_out_at, entry.after.psid.is_some());
+        let random = fastrand::u64(..);
+        let verdict = step(&mut entry.after, event, &Context { now: self.now, policy: &self.rules.policy, random });
+        let row = &entry.after;
+        self.news.work |= row.state != was.0 && matches!(row.state, State::Pending | State::New);
+        let stopped = row.state != State::Sending || row.opted_out_at != was.1;
+        if was.0 == State::Sending && stopped && !matches!(event, Event::Ended { .. } | Event::GivenBack { .. }) {
+            self.news.stops.extend(row.fence);
+        }
+        let (page, learnt) = (row.page.clone(), row.psid.clone().filter(|_| !was.2));
+        match verdict {
+            Verdict::SecondPsid => self.alerts.push(("second_psid", format!("optin {}", row.id))),
+            Verdict::HoldPage => self.pages.push(PageNews::Held(page.clone(), "page")),
+            Verdict::HoldContent => self.pages.push(PageNews::Held(page.clone(), "content")),
+            _ => {}
+        }
+        if let Some(psid) = learnt {
+            self.by_psid.entry((page.clone(), psid.clone())).or_default().insert(at);
+            self.remember_stop(at, &page, &psid);
+        }
+        verdict
+    }
+
+    /// A stop said under a PSID before we knew whose it is applies as soon as we do.
+    fn remember_stop(&mut self, at: usize, page: &PageId, psid: &Psid) {
+        let grave = self.graves.get(&self.rules.key.psid_tombstone(page, psid));
+        if let Some(stop) = grave.and_then(|grave| grave.tombstone.opted_out_at) {
+            self.step(at, &Event::OptedOut { at: stop, reason: crate::domain::optin::Reason::StopWord });
+        }
+    }
+
+    fn receipt(&self, handle: Handle) -> Receipt {
+        match handle {
+            Handle::Nobody => Receipt::Unknown,
+            Handle::Erased => Receipt::Erased,
+            Handle::Kept => Receipt::Kept,
+            Handle::Row(at, said) => {
+                let Some(entry) = self.entries.get(at) else { return Receipt::Unknown };
+                let id = entry.after.id;
+                match said {
+                    Said::Created => Receipt::Created(id),
+                    Said::Duplicate => Receipt::Duplicate(id),
+                    Said::Renewed => Receipt::Renewed(id),
+                    Said::Reopened => Receipt::Reopened(id),
+                    Said::Refused => Receipt::Refused(id),
+                    Said::Applied => Receipt::Applied(id),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Floor 2: the store. Every SQL statement of the program is below here, and nothing else speaks to the database.
+//!
+//! | file | holds |
+//! |---|---|
+//! | [`mod@open`] | connections, migrations, the daemon's lock |
+//! | `engine` `batch` `row` | the seam between SQLite and PostgreSQL; rows and values |
+//! | `sql/` | all statements |
+//! | `group` | the queues behind which transactions are shared |
+//! | `desk/` | signals applied to rows: the one road by which an opt-in changes |
+//! | [`claim`] | the other road: taking people to send to |
+//! | [`scan`] | whose time has come |
+//! | [`report`] | what an operator wants to know |
+//! | [`ticks`] | the runs of jobs |
+//! | [`work`] | the bell that wakes delivery here and on other nodes |
+//!
+//! Methods speak the domain's words and take `now`. What a method returned `Ok` for was committed and flushed.
+
+mod batch;
+pub mod claim;
+mod desk;
+mod engine;
+mod error;
+mod group;
+pub mod open;
+pub mod report;
+mod row;
+pub mod scan;
+mod sql;
+pub mod ticks;
+pub mod work;
+
+use std::collections::HashSet;
+use std::sync::{Arc, RwLock};
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use claim::{Claimed, Wish};
+use desk::Rules;
+use engine::{Conn, Pool};
+pub use error::{Error, Result};
+use group::{Desks, Lane};
+pub use open::{DaemonLock, lock_for_daemon};
+use work::Work;
+
+use crate::domain::ids::PageId;
+use crate::domain::keyed::StoreKey;
+use crate::domain::policy::Policy;
+use crate::domain::signal::{Receipt, Signal};
+use crate::domain::time::Timestamp;
+use crate::domain::token::Tokens;
+
+/// The opt-ins and all that is known about them. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pool: Pool,
+    rules: Arc<RwLock<Arc<Rules>>>,
+    work: Arc<Work>,
+    tokens: Tokens,
+    intake: Lane,
+    attempts: Lane,
+}
+
+impl Store {
+    /// Opens the database at `url` (`sqlite://path` or `postgres://..`), migrating it if need be.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where waiting may help, [`Error::Unfit`] where it will not.
+    pub async fn open(url: &str) -> Result<Self> {
+        let pool = open::open(url).await?;
+        let mut conn = pool.reader().await?;
+        let key = store_key(&mut conn).await?;
+        drop(conn);
+        let rules = Rules { policy: Policy::default(), pages: HashSet::new(), key: key.clone() };
+        let rules = Arc::new(RwLock::new(Arc::new(rules)));
+        let work = Arc::new(Work::new());
+        let desks = Desks { pool: pool.clone(), rules: Arc::clone(&rules), work: Arc::clone(&work) };
+        let intake = Lane::start(desks.clone());
+        let attempts = if matches!(pool, Pool::Sqlite { .. }) { intake.clone() } else { Lane::start(desks) };
+        Ok(Self { pool, rules, work, tokens: Tokens::new(&key), intake, attempts })
+    }
+
+    /// Says under which policy rows change, and which pages are configured; makes sure each page has its row.
+    pub async fn govern(&self, policy: Policy, pages: impl IntoIterator<Item = PageId>) -> Result<()> {
+        let pages: HashSet<PageId> = pages.into_iter().collect();
+        let mut ids: Vec<String> = pages.iter().map(ToString::to_string).collect();
+        ids.sort_unstable();
+        let key = self.rules().key.clone();
+        *self.rules.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(Rules { policy, pages, key });
+        self.intake
+            .errand(move |conn| {
+                Box::pin(async move {
+                    for id in &ids {
+                        conn.run(sql::pages::ENSURE, &[id.as_str().into()]).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Applies what came in from outside, or what time and operators ask for. One receipt for each signal, in order.
+    pub async fn apply(&self, signals: Vec<Signal>, now: Timestamp) -> Result<Vec<Receipt>> {
+        self.intake.apply(signals, now).await
+    }
+
+    /// Applies what attempts report; apart from [`apply`](Self::apply), so that neither waits for the other's group.
+    pub async fn record(&self, signals: Vec<Signal>, now: Timestamp) -> Result<Vec<Receipt>> {
+        self.attempts.apply(signals, now).await
+    }
+
+    /// Takes people to send to. Nothing of their requests may leave before this returns `Ok`.
+    pub async fn claim(&self, wish: Wish) -> Result<Claimed> {
+        match &self.pool {
+            Pool::Sqlite { .. } => {
+                self.attempts.errand(move |conn| Box::pin(async move { claim::on_sqlite(conn, &wish).await })).await
+            }
+            Pool::Postgres(_) => claim::on_postgres(&mut self.pool.writer().await?, &wish).await,
+        }
+    }
+
+    /// The bell of this store.
+    #[must_use]
+    pub fn work(&self) -> &Arc<Work> {
+        &self.work
+    }
+
+    /// The tokens of this store's attempts.
+    #[must_use]
+    pub fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+
+    /// The policy rows change under.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        self.rules().policy
+    }
+
+    /// Whether several nodes may share this database.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        matches!(self.pool, Pool::Postgres(_))
+    }
+
+    /// Listens to other nodes, where there can be any, until told to stop.
+    pub fn listen(&self, tracker: &TaskTracker, stop: CancellationToken) {
+        if let Pool::Postgres(pool) = &self.pool {
+            tracker.spawn(work::listen(pool.clone(), Arc::clone(&self.work), stop));
+        }
+    }
+
+    /// The database's clock.
+    pub async fn time(&self) -> Result<Timestamp> {
+        let mut conn = self.pool.reader().await?;
+        Ok(Timestamp::from_ms(conn.row::<i64>(sql::system::NOW, &[]).await?.unwrap_or_default()))
+    }
+
+    /// Closes every connection; what is under way is finished first.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+}
+
+async fn store_key(conn: &mut Conn) -> Result<StoreKey> {
+    let text: Option<String> = conn.row(sql::system::SETTING, &["store_key".into()]).await?;
+    let bytes = text.and_then(|text| hex::decode(text).ok()).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+    bytes.map(StoreKey::new).ok_or_else(|| {
+        Error::Unfit("the table settings has lost its store_key; restore it from a backup, or no tombstone can be read".into())
+    })
+}
+
+#[cfg(test)]
+mod tests;

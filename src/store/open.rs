@@ -1,0 +1,181 @@
+//! Opening a database by its URL: connections as they must be, the schema as this version knows it.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, PgPool, SqlSafeStr, SqlitePool};
+
+use super::engine::{ACQUIRE, Pool};
+use super::error::{Error, Result};
+
+const SQLITE: &[(i64, &str, &str)] = &[(1, "first", include_str!("../../migrations/sqlite/0001_first.sql"))];
+const POSTGRES: &[(i64, &str, &str)] = &[(1, "first", include_str!("../../migrations/postgres/0001_first.sql"))];
+
+/// How many connections a PostgreSQL node keeps: one for each lane, one to listen, the rest for claims and reading.
+const POSTGRES_CONNECTIONS: u32 = 8;
+/// Page caches in KiB. A bigger one for the writer serves imports; both count against a small daemon's memory.
+const WRITER_CACHE_KIB: u32 = 8 * 1024;
+const READER_CACHE_KIB: u32 = 2 * 1024;
+/// Below this SQLite can corrupt a WAL database that two connections write (the WAL-reset bug, fixed in 3.51.3).
+const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
+
+/// Opens the database at `url`: `sqlite://path` or `postgres://..`.
+pub(super) async fn open(url: &str) -> Result<Pool> {
+    if url.starts_with("sqlite:") { open_sqlite(url).await } else { open_postgres(url).await }
+}
+
+/// The file behind a `sqlite://` URL.
+fn sqlite_file(url: &str) -> Result<PathBuf> {
+    let options = SqliteConnectOptions::from_str(url).map_err(Error::from)?;
+    Ok(options.get_filename().to_path_buf())
+}
+
+async fn open_sqlite(url: &str) -> Result<Pool> {
+    let base = SqliteConnectOptions::from_str(url)?
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(Duration::from_secs(5))
+        .foreign_keys(false)
+        .statement_cache_capacity(256)
+        .disable_statement_logging();
+    let writing = base.clone().create_if_missing(true).pragma("cache_size", format!("-{WRITER_CACHE_KIB}"));
+    let reading = base.read_only(true).pragma("cache_size", format!("-{READER_CACHE_KIB}"));
+    let writer = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(ACQUIRE)
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_with(writing)
+        .await
+        .map_err(unreadable)?;
+    check_sqlite(&writer).await?;
+    migrate_sqlite(&writer).await?;
+    let readers = SqlitePoolOptions::new()
+        .max_connections(2)
+        .acquire_timeout(ACQUIRE)
+        .test_before_acquire(false)
+        .connect_with(reading)
+        .await?;
+    Ok(Pool::Sqlite { writer, readers })
+}
+
+async fn open_postgres(url: &str) -> Result<Pool> {
+    let options = PgConnectOptions::from_str(url)
+        .map_err(|_| Error::Unfit("database.url is not a PostgreSQL URL; write postgres://user@host/database".into()))?
+        .application_name("firstword")
+        .statement_cache_capacity(256)
+        .options([("synchronous_commit", "on"), ("idle_in_transaction_session_timeout", "30s"), ("jit", "off")])
+        .disable_statement_logging();
+    let pool = PgPoolOptions::new()
+        .max_connections(POSTGRES_CONNECTIONS)
+        .acquire_timeout(ACQUIRE)
+        .connect_with(options)
+        .await?;
+    let version: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int").fetch_one(&pool).await?;
+    if version < 150_000 {
+        return Err(Error::Unfit(format!("PostgreSQL {} is too old; 15 or later is needed", version / 10_000)));
+    }
+    migrate_postgres(&pool).await?;
+    Ok(Pool::Postgres(pool))
+}
+
+async fn check_sqlite(pool: &SqlitePool) -> Result<()> {
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(pool).await.map_err(unreadable)?;
+    let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
+    let found = (parts.next().unwrap_or(0), parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+    if found < OLDEST_SQLITE {
+        return Err(Error::Unfit(format!("SQLite {version} can corrupt a WAL database; build with the bundled SQLite")));
+    }
+    Ok(())
+}
+
+async fn migrate_sqlite(pool: &SqlitePool) -> Result<()> {
+    migrator(SQLITE).run(pool).await.map_err(unfit)
+}
+
+async fn migrate_postgres(pool: &PgPool) -> Result<()> {
+    migrator(POSTGRES).run(pool).await.map_err(unfit)
+}
+
+fn migrator(files: &[(i64, &'static str, &'static str)]) -> Migrator {
+    let migration = |(version, name, text): &(i64, &'static str, &'static str)| {
+        Migration::new(*version, Cow::Borrowed(*name), MigrationType::Simple, text.into_sql_str(), false)
+    };
+    Migrator::with_migrations(files.iter().map(migration).collect())
+}
+
+/// What a failed migration means to whoever runs the service.
+fn unfit(error: MigrateError) -> Error {
+    match error {
+        MigrateError::VersionMissing(version) => Error::Unfit(format!(
+            "the database was written by a newer firstword (it has migration {version}); install that version or restore a backup"
+        )),
+        MigrateError::VersionMismatch(version) => Error::Unfit(format!(
+            "migration {version} in the database is not the one this version knows; the schema was changed by hand or by another program"
+        )),
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => match unreadable(error) {
+            Error::Unavailable(error) if is_schema_fault(&error) => {
+                Error::Unfit(format!("the schema could not be brought up to date: {error}; use an empty database or restore a backup"))
+            }
+            error => error,
+        },
+        error => Error::Unfit(format!("the schema could not be brought up to date: {error}")),
+    }
+}
+
+fn is_schema_fault(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.message().contains("already exists"))
+}
+
+/// A file that is no database, or a broken one, will not heal by waiting.
+fn unreadable(error: sqlx::Error) -> Error {
+    const CORRUPT: &str = "11";
+    const NOT_A_DATABASE: &str = "26";
+    const CANNOT_OPEN: &str = "14";
+    let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned();
+    match code.as_str() {
+        CORRUPT | NOT_A_DATABASE => Error::Unfit(format!(
+            "the SQLite file is damaged or no database ({error}); move it away and restore a backup"
+        )),
+        CANNOT_OPEN => Error::Unfit(format!("the SQLite file cannot be opened ({error}); check that its directory exists and may be written")),
+        _ => Error::from(error),
+    }
+}
+
+/// Held by the one daemon that may run on a SQLite file.
+#[derive(Debug)]
+pub struct DaemonLock(#[expect(dead_code, reason = "the lock lives as long as the open file")] Option<File>);
+
+/// Makes sure no other daemon runs on the same SQLite file. On PostgreSQL many may.
+///
+/// # Errors
+/// [`Error::Unfit`] if one does, or if the lock file cannot be made.
+pub fn lock_for_daemon(url: &str) -> Result<DaemonLock> {
+    if !url.starts_with("sqlite:") {
+        return Ok(DaemonLock(None));
+    }
+    let database = sqlite_file(url)?;
+    let path = lock_path(&database);
+    let cannot = |error| Error::Unfit(format!("cannot make the lock file {}: {error}", path.display()));
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(cannot)?;
+    match file.try_lock() {
+        Ok(()) => Ok(DaemonLock(Some(file))),
+        Err(_) => Err(Error::Unfit(format!(
+            "another firstword runs on {}; stop it first, or use PostgreSQL where several nodes share the work",
+            database.display()
+        ))),
+    }
+}
+
+fn lock_path(database: &Path) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(".run");
+    PathBuf::from(name)
+}

@@ -1,0 +1,252 @@
+//! What an operator wants to know. Read-only, on a reader: never in the way of a send.
+
+use serde::Serialize;
+
+use super::Store;
+use super::engine::{Columns, FromColumns};
+use super::error::{Error, Result};
+use super::sql;
+use crate::domain::ids::{LoginId, OptInId, PageId, Psid};
+use crate::domain::optin::{OptIn, State};
+use crate::domain::time::Timestamp;
+
+/// How many opt-ins of a page are in a state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Count {
+    /// The page.
+    pub page: PageId,
+    /// The state.
+    pub state: State,
+    /// How many.
+    pub count: u64,
+    /// The earliest consent among them.
+    pub earliest: Timestamp,
+}
+
+/// A page as the store knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PageRow {
+    /// The page.
+    pub page: PageId,
+    /// Until when the platform asked it to wait.
+    pub paused_until: Timestamp,
+    /// Since when it is held.
+    pub held_since: Option<Timestamp>,
+    /// Until when.
+    pub held_until: Option<Timestamp>,
+    /// For what.
+    pub held_for: Option<String>,
+}
+
+/// One attempt, for the story of one person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the columns of the table `attempts`, explained there")]
+pub struct AttemptRow {
+    pub attempt: i64,
+    pub cycle: i64,
+    pub number: i64,
+    pub node: String,
+    pub started_at: Timestamp,
+    pub ended_at: Option<Timestamp>,
+    pub outcome: Option<String>,
+    pub http_status: Option<i64>,
+    pub code: Option<i64>,
+    pub subcode: Option<i64>,
+    pub fbtrace_id: Option<String>,
+    pub message_id: Option<String>,
+    pub detail: Option<String>,
+    pub evidence: Option<String>,
+    pub evidence_at: Option<Timestamp>,
+}
+
+/// An open alert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AlertRow {
+    /// What kind.
+    pub kind: String,
+    /// Its cause: one alert for each.
+    pub cause: String,
+    /// When it was first raised.
+    pub first_at: Timestamp,
+    /// When it was last raised.
+    pub last_at: Timestamp,
+    /// How often.
+    pub times: i64,
+}
+
+/// An opt-in that was missed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Miss {
+    /// Which.
+    pub optin: OptInId,
+    /// Its page.
+    pub page: PageId,
+    /// Why.
+    pub reason: Option<String>,
+    /// When it was found.
+    pub at: Timestamp,
+}
+
+impl Store {
+    /// How many opt-ins are in which state, by page. Reads every row: for people, not for loops.
+    pub async fn counts(&self) -> Result<Vec<Count>> {
+        self.pool.reader().await?.rows(sql::report::COUNTS, &[]).await
+    }
+
+    /// Every page the store knows.
+    pub async fn pages(&self) -> Result<Vec<PageRow>> {
+        self.pool.reader().await?.rows(sql::pages::LIST, &[]).await
+    }
+
+    /// Pending opt-ins of a page with a consent after one time and up to another.
+    pub async fn pending_between(&self, page: &PageId, after: Timestamp, up_to: Timestamp) -> Result<u64> {
+        let values = [after.ms().into(), up_to.ms().into(), page.as_str().into()];
+        let count = self.pool.reader().await?.row::<i64>(sql::report::AT_RISK, &values).await?;
+        Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
+    }
+
+    /// Misses found after a time, or at that time with a higher number; oldest first.
+    pub async fn missed_since(&self, after: Timestamp, than: OptInId, most: i64) -> Result<Vec<Miss>> {
+        let values = [after.ms().into(), than.0.into(), most.into()];
+        self.pool.reader().await?.rows(sql::report::MISSED_SINCE, &values).await
+    }
+
+    /// One opt-in.
+    pub async fn optin(&self, id: OptInId) -> Result<Option<OptIn>> {
+        self.pool.reader().await?.row(sql::optins::GET, &[id.0.into()]).await
+    }
+
+    /// The opt-ins of a login_id, on one page or on all; ten at most.
+    pub async fn optins_of_login(&self, login: &LoginId, page: Option<&PageId>) -> Result<Vec<OptIn>> {
+        let page = page.map_or("", PageId::as_str);
+        self.pool.reader().await?.rows(sql::optins::NAMED, &[login.as_str().into(), page.into()]).await
+    }
+
+    /// The opt-ins of a PSID, on one page or on all; ten at most.
+    pub async fn optins_of_psid(&self, psid: &Psid, page: Option<&PageId>) -> Result<Vec<OptIn>> {
+        let page = page.map_or("", PageId::as_str);
+        self.pool.reader().await?.rows(sql::optins::OF_PSID, &[psid.as_str().into(), page.into()]).await
+    }
+
+    /// Opt-ins by number, after the given one.
+    pub async fn list(&self, after: OptInId, state: Option<State>, page: Option<&PageId>, most: i64) -> Result<Vec<OptIn>> {
+        let values =
+            [after.0.into(), state.map_or("", State::as_str).into(), page.map_or("", PageId::as_str).into(), most.into()];
+        self.pool.reader().await?.rows(sql::optins::LIST, &values).await
+    }
+
+    /// The attempts of one opt-in, oldest first.
+    pub async fn attempts_of(&self, id: OptInId) -> Result<Vec<AttemptRow>> {
+        self.pool.reader().await?.rows(sql::attempts::OF_OPTIN, &[id.0.into()]).await
+    }
+
+    /// How many messages each node had accepted.
+    pub async fn accepted_by_node(&self) -> Result<Vec<(String, i64)>> {
+        self.pool.reader().await?.rows(sql::attempts::ACCEPTED_BY_NODE, &[]).await
+    }
+
+    /// Alerts that are not resolved.
+    pub async fn open_alerts(&self) -> Result<Vec<AlertRow>> {
+        self.pool.reader().await?.rows(sql::people::OPEN_ALERTS, &[]).await
+    }
+
+    /// Raises an alert, or counts it again.
+    pub async fn raise(&self, kind: &'static str, cause: String, times: i64, now: Timestamp) -> Result<()> {
+        self.intake
+            .errand(move |conn| {
+                Box::pin(async move {
+                    let values = [kind.into(), cause.as_str().into(), now.ms().into(), times.into()];
+                    conn.run(sql::people::RAISE, &values).await.map(drop)
+                })
+            })
+            .await
+    }
+
+    /// A value kept under a key.
+    pub async fn setting(&self, key: &str) -> Result<Option<String>> {
+        self.pool.reader().await?.row(sql::system::SETTING, &[key.into()]).await
+    }
+
+    /// Keeps a value under a key.
+    pub async fn keep_setting(&self, key: &'static str, value: String) -> Result<()> {
+        self.intake
+            .errand(move |conn| {
+                Box::pin(async move {
+                    conn.run(sql::system::SET, &[key.into(), value.as_str().into()]).await.map(drop)
+                })
+            })
+            .await
+    }
+}
+
+fn time(c: &mut Columns<'_>) -> Result<Option<Timestamp>> {
+    Ok(c.maybe_int()?.map(Timestamp::from_ms))
+}
+
+impl FromColumns for Count {
+    fn read(c: &mut Columns<'_>) -> Result<Self> {
+        Ok(Self {
+            page: PageId::stored(c.text()?),
+            state: c.text()?.parse().map_err(|what| Error::Corrupt { what })?,
+            count: u64::try_from(c.int()?).unwrap_or(0),
+            earliest: Timestamp::from_ms(c.int()?),
+        })
+    }
+}
+
+impl FromColumns for PageRow {
+    fn read(c: &mut Columns<'_>) -> Result<Self> {
+        Ok(Self {
+            page: PageId::stored(c.text()?),
+            paused_until: Timestamp::from_ms(c.int()?),
+            held_since: time(c)?,
+            held_until: time(c)?,
+            held_for: c.maybe_text()?.map(str::to_owned),
+        })
+    }
+}
+
+impl FromColumns for AttemptRow {
+    fn read(c: &mut Columns<'_>) -> Result<Self> {
+        Ok(Self {
+            attempt: c.int()?,
+            cycle: c.int()?,
+            number: c.int()?,
+            node: c.text()?.to_owned(),
+            started_at: Timestamp::from_ms(c.int()?),
+            ended_at: time(c)?,
+            outcome: c.maybe_text()?.map(str::to_owned),
+            http_status: c.maybe_int()?,
+            code: c.maybe_int()?,
+            subcode: c.maybe_int()?,
+            fbtrace_id: c.maybe_text()?.map(str::to_owned),
+            message_id: c.maybe_text()?.map(str::to_owned),
+            detail: c.maybe_text()?.map(str::to_owned),
+            evidence: c.maybe_text()?.map(str::to_owned),
+            evidence_at: time(c)?,
+        })
+    }
+}
+
+impl FromColumns for AlertRow {
+    fn read(c: &mut Columns<'_>) -> Result<Self> {
+        Ok(Self {
+            kind: c.text()?.to_owned(),
+            cause: c.text()?.to_owned(),
+            first_at: Timestamp::from_ms(c.int()?),
+            last_at: Timestamp::from_ms(c.int()?),
+            times: c.int()?,
+        })
+    }
+}
+
+impl FromColumns for Miss {
+    fn read(c: &mut Columns<'_>) -> Result<Self> {
+        Ok(Self {
+            optin: OptInId(c.int()?),
+            page: PageId::stored(c.text()?),
+            reason: c.maybe_text()?.map(str::to_owned),
+            at: Timestamp::from_ms(c.int()?),
+        })
+    }
+}

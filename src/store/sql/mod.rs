@@ -1,0 +1,81 @@
+//! Every statement the store can send, by what it is about. Each has a name, which is its first comment line; the
+//! test that prepares them all on both engines takes them from [`all`] and [`batches`].
+
+use super::batch::Batch;
+use super::engine::Sql;
+
+pub(super) mod attempts;
+pub(super) mod claim;
+pub(super) mod optins;
+pub(super) mod pages;
+pub(super) mod people;
+pub(super) mod report;
+pub(super) mod system;
+pub(super) mod upkeep;
+
+/// Declares statements: `NAME = "label" { both: text }` or `{ sqlite: text, postgres: text }`, where a text is one or
+/// more literals in brackets, joined.
+macro_rules! statements {
+    ($($(#[$doc:meta])* $name:ident = $label:literal { $($text:tt)* })*) => {
+        $($(#[$doc])* pub(in crate::store) const $name: &$crate::store::engine::Sql = &$crate::store::sql::statement!($label, $($text)*);)*
+        /// All statements of this file.
+        pub(in crate::store) const ALL: &[&$crate::store::engine::Sql] = &[$($name),*];
+    };
+}
+
+macro_rules! statement {
+    ($label:literal, both: [$($text:expr),+]) => {
+        $crate::store::engine::Sql {
+            name: $label,
+            sqlite: concat!("-- ", $label, "\n", $($text),+),
+            postgres: concat!("-- ", $label, "\n", $($text),+),
+        }
+    };
+    ($label:literal, sqlite: [$($sqlite:expr),+], postgres: [$($postgres:expr),+]) => {
+        $crate::store::engine::Sql {
+            name: $label,
+            sqlite: concat!("-- ", $label, "\n", $($sqlite),+),
+            postgres: concat!("-- ", $label, "\n", $($postgres),+),
+        }
+    };
+}
+
+/// The columns of an opt-in, in the order in which `row.rs` reads them.
+macro_rules! optin_columns {
+    () => {
+        "id, page_id, login_id, state, state_since, cycle, opted_in_at, renewed_at, maybe_greeted_at, opted_out_at, \
+         greeted_elsewhere, psid, message_id, reason, attempts, doubtful, next_attempt_at, lease_until, fence, sent_at, \
+         replied_at, locale, reference, variant"
+    };
+}
+
+pub(in crate::store) use {optin_columns, statement, statements};
+
+/// Every statement.
+pub(super) fn all() -> impl Iterator<Item = &'static Sql> {
+    [
+        attempts::ALL,
+        claim::ALL,
+        optins::ALL,
+        pages::ALL,
+        people::ALL,
+        report::ALL,
+        system::ALL,
+        upkeep::ALL,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+}
+
+/// Every statement over many rows.
+pub(super) fn batches() -> [&'static Batch; 6] {
+    [
+        &attempts::BY_MESSAGE,
+        &attempts::NOTE,
+        &optins::IDS_BY_LOGIN,
+        &optins::IDS_BY_PSID,
+        &optins::INSERT,
+        &optins::SAVE,
+    ]
+}

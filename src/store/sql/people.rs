@@ -1,0 +1,35 @@
+//! What is remembered beside the rows: tombstones, what could not be understood, alerts.
+
+use crate::store::sql::statements;
+
+statements! {
+    /// Tombstones: name, possibly greeted, opted out at, erased. $1: JSON array of names.
+    TOMBSTONES = "tombstones_find" {
+        sqlite: ["SELECT name, maybe_greeted, erased, opted_out_at FROM tombstones WHERE name IN (SELECT value FROM json_each($1))"],
+        postgres: ["SELECT name, maybe_greeted, erased, opted_out_at FROM tombstones
+                    WHERE name = ANY (ARRAY(SELECT json_array_elements_text($1::json)))"]
+    }
+    /// Remembers a person. $1: name, $2: now, $3: possibly greeted, $4: opted out at, $5: erased on request.
+    BURY = "tombstones_put" {
+        both: ["INSERT INTO tombstones (name, at, maybe_greeted, opted_out_at, erased) VALUES ($1, $2, $3, $4, $5)
+                ON CONFLICT (name) DO UPDATE SET at = excluded.at,
+                    maybe_greeted = CASE WHEN tombstones.maybe_greeted > excluded.maybe_greeted
+                                         THEN tombstones.maybe_greeted ELSE excluded.maybe_greeted END,
+                    opted_out_at = COALESCE(excluded.opted_out_at, tombstones.opted_out_at),
+                    erased = CASE WHEN tombstones.erased > excluded.erased THEN tombstones.erased ELSE excluded.erased END"]
+    }
+    /// Keeps what could not be understood. $1: now, $2: page, $3: raw.
+    KEEP_UNPARSED = "unparsed_put" { both: ["INSERT INTO unparsed (at, page_id, raw) VALUES ($1, $2, $3)"] }
+    /// Forgets what is old. $1: before.
+    DROP_UNPARSED = "unparsed_drop" { both: ["DELETE FROM unparsed WHERE at < $1"] }
+    /// Raises an alert, or counts it again. $1: kind, $2: cause, $3: now, $4: how often.
+    RAISE = "alerts_raise" {
+        both: ["INSERT INTO alerts (kind, cause, first_at, last_at, times) VALUES ($1, $2, $3, $3, $4)
+                ON CONFLICT (kind, cause) WHERE resolved_at IS NULL
+                DO UPDATE SET last_at = excluded.last_at, times = alerts.times + excluded.times"]
+    }
+    /// Open alerts: kind, cause, first, last, times.
+    OPEN_ALERTS = "alerts_open" {
+        both: ["SELECT kind, cause, first_at, last_at, times FROM alerts WHERE resolved_at IS NULL ORDER BY id"]
+    }
+}
