@@ -51,7 +51,11 @@ impl Batch {
     }
 
     /// Runs the statement over `rows`, each of which holds a value for every column, and reads what it returns.
-    pub(super) async fn rows<T: FromColumns>(&'static self, conn: &mut Conn, rows: &[Vec<Value<'_>>]) -> Result<Vec<T>> {
+    pub(super) async fn rows<T: FromColumns>(
+        &'static self,
+        conn: &mut Conn,
+        rows: &[Vec<Value<'_>>],
+    ) -> Result<Vec<T>> {
         let mut read = Vec::new();
         for chunk in rows.chunks(LARGEST) {
             let (statement, values) = self.fill(chunk);

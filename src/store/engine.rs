@@ -46,7 +46,10 @@ impl<'a> From<&'a str> for Value<'a> {
 #[derive(Debug, Clone)]
 pub(super) enum Pool {
     /// One connection that writes, a few that only read: readers never wait for the writer, nor it for them.
-    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    Sqlite {
+        writer: SqlitePool,
+        readers: SqlitePool,
+    },
     Postgres(PgPool),
 }
 
@@ -182,7 +185,10 @@ fn bind_sqlite<'q>(
     })
 }
 
-fn bind_postgres<'q>(query: Query<'q, Postgres, PgArguments>, values: &[Value<'q>]) -> Query<'q, Postgres, PgArguments> {
+fn bind_postgres<'q>(
+    query: Query<'q, Postgres, PgArguments>,
+    values: &[Value<'q>],
+) -> Query<'q, Postgres, PgArguments> {
     values.iter().fold(query, |query, value| match *value {
         Value::Int(number) => query.bind(number),
         Value::MaybeInt(number) => query.bind(number),

@@ -52,7 +52,10 @@ pub(super) struct Desks {
 
 impl Lane {
     /// Starts a lane. Its task ends when the last way into it is dropped.
-    #[expect(clippy::disallowed_methods, reason = "the task must outlive every caller, so that no transaction is cut in half")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the task must outlive every caller, so that no transaction is cut in half"
+    )]
     pub(super) fn start(desks: Desks) -> Self {
         let (jobs, queue) = mpsc::channel(MOST_JOBS);
         tokio::spawn(run(desks, queue));
@@ -111,7 +114,9 @@ impl Desks {
         while applies.peek().is_some() || errands.is_some() {
             let mut group: Vec<Apply> = Vec::new();
             let mut signals = 0;
-            while let Some(next) = applies.next_if(|next| group.is_empty() || signals + next.signals.len() <= MOST_SIGNALS) {
+            while let Some(next) =
+                applies.next_if(|next| group.is_empty() || signals + next.signals.len() <= MOST_SIGNALS)
+            {
                 signals += next.signals.len();
                 group.push(next);
             }

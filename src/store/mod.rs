@@ -170,7 +170,9 @@ async fn store_key(conn: &mut Conn) -> Result<StoreKey> {
     let text: Option<String> = conn.row(sql::system::SETTING, &["store_key".into()]).await?;
     let bytes = text.and_then(|text| hex::decode(text).ok()).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
     bytes.map(StoreKey::new).ok_or_else(|| {
-        Error::Unfit("the table settings has lost its store_key; restore it from a backup, or no tombstone can be read".into())
+        Error::Unfit(
+            "the table settings has lost its store_key; restore it from a backup, or no tombstone can be read".into(),
+        )
     })
 }
 

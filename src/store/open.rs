@@ -91,7 +91,9 @@ async fn check_sqlite(pool: &SqlitePool) -> Result<()> {
     let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
     let found = (parts.next().unwrap_or(0), parts.next().unwrap_or(0), parts.next().unwrap_or(0));
     if found < OLDEST_SQLITE {
-        return Err(Error::Unfit(format!("SQLite {version} can corrupt a WAL database; build with the bundled SQLite")));
+        return Err(Error::Unfit(format!(
+            "SQLite {version} can corrupt a WAL database; build with the bundled SQLite"
+        )));
     }
     Ok(())
 }
@@ -121,9 +123,9 @@ fn unfit(error: MigrateError) -> Error {
             "migration {version} in the database is not the one this version knows; the schema was changed by hand or by another program"
         )),
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => match unreadable(error) {
-            Error::Unavailable(error) if is_schema_fault(&error) => {
-                Error::Unfit(format!("the schema could not be brought up to date: {error}; use an empty database or restore a backup"))
-            }
+            Error::Unavailable(error) if is_schema_fault(&error) => Error::Unfit(format!(
+                "the schema could not be brought up to date: {error}; use an empty database or restore a backup"
+            )),
             error => error,
         },
         error => Error::Unfit(format!("the schema could not be brought up to date: {error}")),
@@ -144,7 +146,9 @@ fn unreadable(error: sqlx::Error) -> Error {
         CORRUPT | NOT_A_DATABASE => Error::Unfit(format!(
             "the SQLite file is damaged or no database ({error}); move it away and restore a backup"
         )),
-        CANNOT_OPEN => Error::Unfit(format!("the SQLite file cannot be opened ({error}); check that its directory exists and may be written")),
+        CANNOT_OPEN => Error::Unfit(format!(
+            "the SQLite file cannot be opened ({error}); check that its directory exists and may be written"
+        )),
         _ => Error::from(error),
     }
 }

@@ -129,9 +129,19 @@ impl Store {
     }
 
     /// Opt-ins by number, after the given one.
-    pub async fn list(&self, after: OptInId, state: Option<State>, page: Option<&PageId>, most: i64) -> Result<Vec<OptIn>> {
-        let values =
-            [after.0.into(), state.map_or("", State::as_str).into(), page.map_or("", PageId::as_str).into(), most.into()];
+    pub async fn list(
+        &self,
+        after: OptInId,
+        state: Option<State>,
+        page: Option<&PageId>,
+        most: i64,
+    ) -> Result<Vec<OptIn>> {
+        let values = [
+            after.0.into(),
+            state.map_or("", State::as_str).into(),
+            page.map_or("", PageId::as_str).into(),
+            most.into(),
+        ];
         self.pool.reader().await?.rows(sql::optins::LIST, &values).await
     }
 
@@ -171,9 +181,9 @@ impl Store {
     pub async fn keep_setting(&self, key: &'static str, value: String) -> Result<()> {
         self.intake
             .errand(move |conn| {
-                Box::pin(async move {
-                    conn.run(sql::system::SET, &[key.into(), value.as_str().into()]).await.map(drop)
-                })
+                Box::pin(
+                    async move { conn.run(sql::system::SET, &[key.into(), value.as_str().into()]).await.map(drop) },
+                )
             })
             .await
     }

@@ -67,8 +67,13 @@ impl Store {
         self.intake
             .errand(move |conn| {
                 Box::pin(async move {
-                    let values =
-                        [tick.id.into(), tick.started_at.into(), now.ms().into(), result.into(), detail.as_str().into()];
+                    let values = [
+                        tick.id.into(),
+                        tick.started_at.into(),
+                        now.ms().into(),
+                        result.into(),
+                        detail.as_str().into(),
+                    ];
                     Ok(conn.run(sql::system::END_TICK, &values).await? == 1)
                 })
             })

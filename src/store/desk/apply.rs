@@ -21,7 +21,8 @@ impl Desk<'_> {
             Signal::Command { optin, command } => self.command(*optin, *command),
             Signal::Time { optin, tick } => self.tick(*optin, *tick),
             Signal::Unparsed { page, raw } => {
-                self.alerts.push(("unparsable_events", page.as_ref().map_or("unknown page".into(), ToString::to_string)));
+                self.alerts
+                    .push(("unparsable_events", page.as_ref().map_or("unknown page".into(), ToString::to_string)));
                 self.unparsed.push((page.clone(), raw.clone()));
                 Handle::Kept
             }

@@ -102,7 +102,10 @@ impl Desk<'_> {
 
     /// Reads the tombstones of people who have no row, and of PSIDs.
     async fn dig(&mut self, conn: &mut Conn, wanted: &Wanted<'_>) -> Result<()> {
-        let strangers = wanted.logins.iter().filter(|(page, login)| !self.by_login.contains_key(&((*page).clone(), (*login).clone())));
+        let strangers = wanted
+            .logins
+            .iter()
+            .filter(|(page, login)| !self.by_login.contains_key(&((*page).clone(), (*login).clone())));
         let mut names: Vec<String> = strangers.map(|(page, login)| self.rules.key.tombstone(page, login)).collect();
         names.extend(wanted.psids.iter().map(|(page, psid)| self.rules.key.psid_tombstone(page, psid)));
         if !names.is_empty() {

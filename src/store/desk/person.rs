@@ -83,7 +83,10 @@ impl Desk<'_> {
     /// A stop from somebody whose opt-in we cannot name is kept under the PSID, for when we can.
     fn stop_by_psid(&mut self, page: &PageId, sign: Sign, links: &Links, at: Timestamp, nobody: bool) {
         let stops = matches!(sign, Sign::OptOut(_) | Sign::Reply { stop: true });
-        if stops && nobody && let Some(psid) = &links.psid {
+        if stops
+            && nobody
+            && let Some(psid) = &links.psid
+        {
             self.burials.push((self.rules.key.psid_tombstone(page, psid), Some(at)));
         }
     }

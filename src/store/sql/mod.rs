@@ -53,19 +53,10 @@ pub(in crate::store) use {optin_columns, statement, statements};
 
 /// Every statement.
 pub(super) fn all() -> impl Iterator<Item = &'static Sql> {
-    [
-        attempts::ALL,
-        claim::ALL,
-        optins::ALL,
-        pages::ALL,
-        people::ALL,
-        report::ALL,
-        system::ALL,
-        upkeep::ALL,
-    ]
-    .into_iter()
-    .flatten()
-    .copied()
+    [attempts::ALL, claim::ALL, optins::ALL, pages::ALL, people::ALL, report::ALL, system::ALL, upkeep::ALL]
+        .into_iter()
+        .flatten()
+        .copied()
 }
 
 /// Every statement over many rows.

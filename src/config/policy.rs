@@ -1,0 +1,134 @@
+//! `[policy]` and `[retry]`: what the operator decided about people, windows and doubt.
+
+use std::time::Duration;
+
+use crate::domain::policy::{Policy, UncertainPolicy};
+use crate::domain::retry::Retry;
+use crate::domain::window::Window;
+
+use super::section::Section;
+
+/// The keys of `[policy]` that decide about attempts from outside the state machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Later {
+    /// How long after the end of its lease an uncertain attempt is given for evidence to come.
+    pub settle_after: Duration,
+    /// How many accepted first messages must all have been echoed before silence counts as evidence.
+    pub evidence_sample: u32,
+    /// What a failure that the platform calls temporary tells.
+    pub transient: Transient,
+}
+
+/// What a failure that the platform calls temporary tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transient {
+    /// The message did not arrive: try again.
+    Retry,
+    /// The message may have arrived.
+    Uncertain,
+}
+
+/// What people write to be left alone, where the operator names no words.
+const STOP_WORDS: [&str; 32] = [
+    "stop",
+    "unsubscribe",
+    "opt out",
+    "stopp",
+    "abmelden",
+    "abbestellen",
+    "arrêt",
+    "arrêter",
+    "arreter",
+    "désabonner",
+    "basta",
+    "annulla",
+    "disiscrivimi",
+    "parar",
+    "pare",
+    "cancelar",
+    "cancelar suscripción",
+    "alto",
+    "baja",
+    "sair",
+    "avsluta",
+    "afmelden",
+    "stoppen",
+    "wypisz",
+    "стоп",
+    "отписаться",
+    "停止",
+    "退订",
+    "やめて",
+    "수신거부",
+    "إيقاف",
+    "बंद",
+];
+
+const SECOND: Duration = Duration::from_secs(1);
+const DAY: Duration = Duration::from_hours(24);
+const TEN_YEARS: Duration = Duration::from_hours(24 * 3650);
+
+/// Reads the section. What of the policy stands in other sections is left at its default.
+pub(super) fn read(section: &mut Section<'_>) -> (Policy, Later, Vec<String>) {
+    let usual = Policy::default();
+    let window = Window {
+        window: section.span("window", SECOND..=DAY, usual.window.window),
+        safety_margin: section.span("safety_margin", Duration::ZERO..=DAY, usual.window.safety_margin),
+        ..usual.window
+    };
+    let policy = Policy {
+        window,
+        answer_window: section.span("answer_window", SECOND..=TEN_YEARS, usual.answer_window),
+        retention: section.span("retention", SECOND..=TEN_YEARS, usual.retention),
+        reopen_after: section.span("reopen_after", Duration::ZERO..=DAY, usual.reopen_after),
+        greet_again: section.switch("greet_again", usual.greet_again),
+        uncertain: uncertain(section, usual.uncertain),
+        ..usual
+    };
+    let transient = [("retry", Transient::Retry), ("uncertain", Transient::Uncertain)];
+    let later = Later {
+        settle_after: section.span("settle_after", Duration::ZERO..=DAY, Duration::from_mins(10)),
+        evidence_sample: section.int_in("evidence_sample", 1..=1_000_000, 300),
+        transient: section.choice("transient", &transient, Transient::Retry),
+    };
+    (policy, later, stop_words(section))
+}
+
+fn uncertain(section: &mut Section<'_>, usual: UncertainPolicy) -> UncertainPolicy {
+    let words =
+        [("evidence", Some(UncertainPolicy::Evidence)), ("hold", Some(UncertainPolicy::Hold)), ("resend", None)];
+    let choice = section.choice("uncertain", &words, Some(usual));
+    if choice.is_none() {
+        let remedy = "use \"hold\" and settle such attempts by hand, or \"evidence\"";
+        section.fault("uncertain", "is \"resend\", which this version does not offer", remedy);
+    }
+    choice.unwrap_or(usual)
+}
+
+fn stop_words(section: &mut Section<'_>) -> Vec<String> {
+    let remedy = "use a list of words, such as [\"stop\", \"unsubscribe\"]";
+    let Some(words) = section.list("stop_words", remedy) else {
+        return STOP_WORDS.map(str::to_owned).to_vec();
+    };
+    if words.is_empty() {
+        section.source.warn("policy.stop_words: is empty, so nobody can opt out by writing a word".to_owned());
+    }
+    words.iter().map(|word| word.trim().to_owned()).collect()
+}
+
+/// Reads `[retry]`.
+pub(super) fn retry(section: &mut Section<'_>) -> Retry {
+    let usual = Retry::default();
+    let shortest = Duration::from_millis(200);
+    let initial_interval = section.span("initial_interval", shortest..=Duration::from_hours(1), usual.initial_interval);
+    let max_interval = section.span("max_interval", shortest..=DAY, usual.max_interval);
+    if max_interval < initial_interval {
+        section.fault("max_interval", "is shorter than retry.initial_interval", "make it at least as long");
+    }
+    Retry {
+        initial_interval,
+        multiplier: section.float_in("multiplier", 1.0..=10.0, usual.multiplier),
+        randomization_factor: section.float_in("randomization_factor", 0.0..=1.0, usual.randomization_factor),
+        max_interval,
+    }
+}

@@ -1,0 +1,83 @@
+//! Claim and send: from a free place in flight to an outcome.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Delivery, Letter, Page};
+use crate::domain::signal::Signal;
+use crate::domain::time::Timestamp;
+use crate::messenger::Sent;
+use crate::messenger::gate::Gate;
+use crate::store::Result;
+use crate::store::claim::{Claim, Wish};
+
+/// People this node has the right to send to, and the boot time read before that right was asked for.
+#[derive(Debug)]
+pub struct Taken {
+    /// The people, most urgent first.
+    pub claims: Vec<Claim>,
+    /// When it is worth asking again, if the page's budget was the limit.
+    pub next_at: Option<Timestamp>,
+    /// Boot time before the claim: the gates count from here.
+    pub since: Duration,
+}
+
+impl Delivery {
+    /// Takes up to `most` people of a page.
+    pub async fn claim(&self, page: &Page, most: usize) -> Result<Taken> {
+        let since = self.clock.boot();
+        let wish = Wish {
+            page: page.id.clone(),
+            budget: page.budget,
+            most,
+            now: self.clock.now().plus((self.ahead)()),
+            window: self.window,
+            node: self.node.clone(),
+            credential: page.credential.clone(),
+        };
+        let claimed = self.store.claim(wish).await?;
+        self.metrics.claimed(self.clock.boot().saturating_sub(since));
+        Ok(Taken { claims: claimed.claims, next_at: claimed.next_at, since })
+    }
+
+    /// The gate of a claim. Where the platform's clock is ahead, its hard stop comes sooner.
+    pub(super) fn gate(&self, claim: &Claim, since: Duration) -> Arc<Gate> {
+        let hard_stop = self.window.hard_stop(claim.opted_in_at).minus((self.ahead)());
+        let gate = Arc::new(Gate::new(Arc::clone(&self.clock), since, self.window.start_within, hard_stop));
+        self.inflight.enter(claim.attempt, Arc::clone(&gate));
+        gate
+    }
+
+    /// Sends to one person: one request, one answer.
+    pub(super) async fn send(&self, page: &Page, claim: &Claim, gate: Arc<Gate>) -> Sent {
+        let began = self.clock.boot();
+        let draw = claim.optin.0.unsigned_abs();
+        let message =
+            page.template.choose(claim.locale.as_deref(), draw).render(&self.store.tokens().mint(claim.attempt));
+        let letter = Letter { page: page.id.clone(), login: claim.login.clone(), message, gate };
+        let sent = (self.post)(letter).await;
+        let outcome = sent.ending.as_ref().map_or("given_back", |ending| ending.outcome.as_str());
+        self.metrics.sent(outcome, self.clock.boot().saturating_sub(began));
+        if let Some(usage) = sent.usage {
+            self.metrics.usage(page.id.as_str(), usage.percent);
+        }
+        tell(page, claim, outcome, &sent);
+        sent
+    }
+}
+
+/// The attempt's end as a signal.
+pub(super) fn report(claim: &Claim, sent: Sent) -> Signal {
+    Signal::Attempt { optin: claim.optin, attempt: claim.attempt, ending: sent.ending }
+}
+
+fn tell(page: &Page, claim: &Claim, outcome: &str, sent: &Sent) {
+    let ending = sent.ending.as_ref();
+    let (code, subcode) = ending.map_or((None, None), |ending| (ending.code, ending.subcode));
+    if outcome == "accepted" {
+        tracing::debug!(page = %page.id, optin = %claim.optin, attempt = %claim.attempt, outcome, "sent");
+    } else {
+        let trace = ending.and_then(|ending| ending.fbtrace_id.as_deref());
+        tracing::info!(page = %page.id, optin = %claim.optin, attempt = %claim.attempt, outcome, code, subcode, trace, "not sent");
+    }
+}

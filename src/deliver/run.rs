@@ -1,0 +1,215 @@
+//! The loop around the main path.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::attempt::{Taken, report};
+use super::{Delivery, Page};
+use crate::domain::ids::PageId;
+use crate::domain::time::Timestamp;
+use crate::store::Error;
+use crate::store::claim::Claim;
+
+/// How many outcomes may wait for the database for each request in flight: then claiming stops.
+const UNRECORDED_PER_FLIGHT: usize = 4;
+/// The loop looks up at least this often, however long its poll interval: the watchdog counts on it.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// A node that could not read the store's clock for this long claims nothing.
+const OLDEST_SAMPLE: Duration = Duration::from_mins(1);
+
+/// What the loop knows of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hunger {
+    /// There may be people to send to.
+    Hungry,
+    /// The budget allows the next one then.
+    Until(Timestamp),
+    /// Nobody was there; somebody will ring.
+    Fed,
+}
+
+struct Loop {
+    delivery: Arc<Delivery>,
+    tracker: TaskTracker,
+    flights: Arc<Semaphore>,
+    unrecorded: Arc<Semaphore>,
+    hunger: HashMap<PageId, Hunger>,
+    /// Whose turn it is first: pages take turns.
+    turn: usize,
+    /// How long to leave the database alone after it refused.
+    pause: Option<Duration>,
+    /// Boot time of the last poll.
+    polled_at: Duration,
+}
+
+/// Delivers until told to stop; then finishes what has left, gives back the rest, and returns when all of it is
+/// recorded.
+pub async fn run(delivery: Arc<Delivery>, stop: CancellationToken) {
+    let flights = delivery.limits.max_in_flight;
+    let mut this = Loop {
+        tracker: TaskTracker::new(),
+        flights: Arc::new(Semaphore::new(flights)),
+        unrecorded: Arc::new(Semaphore::new(flights * (1 + UNRECORDED_PER_FLIGHT))),
+        hunger: HashMap::new(),
+        turn: 0,
+        pause: None,
+        polled_at: Duration::ZERO,
+        delivery,
+    };
+    let follower = {
+        let (inflight, stops) = (Arc::clone(&this.delivery.inflight), this.delivery.store.work().stops());
+        let stop = stop.clone();
+        this.tracker.spawn(async move { inflight.follow(stops, stop).await })
+    };
+    while !stop.is_cancelled() {
+        this.beat();
+        this.round().await;
+        this.rest(&stop).await;
+    }
+    this.delivery.inflight.stop_all();
+    this.tracker.close();
+    loop {
+        this.beat();
+        // Requests in flight are bounded by their time-out, their records by the database's return.
+        if tokio::time::timeout(Duration::from_secs(1), this.tracker.wait()).await.is_ok() {
+            break;
+        }
+    }
+    drop(follower);
+}
+
+impl Loop {
+    fn beat(&self) {
+        self.delivery.pulse.beat(self.delivery.clock.boot());
+    }
+
+    /// Offers every hungry page its share of the free places, in turn.
+    async fn round(&mut self) {
+        self.poll();
+        let pages = self.delivery.pages.borrow().clone();
+        let now = self.delivery.clock.now();
+        if self.delivery.pulse.sample_age(self.delivery.clock.boot()) > OLDEST_SAMPLE {
+            return;
+        }
+        let hungry: Vec<&Page> = pages.iter().filter(|page| self.is_hungry(page, now)).collect();
+        let count = hungry.len();
+        self.turn = self.turn.wrapping_add(1);
+        for (nth, page) in hungry.iter().cycle().skip(self.turn % count.max(1)).take(count).enumerate() {
+            let free = self.flights.available_permits().min(self.unrecorded.available_permits());
+            let share = free.div_ceil(count - nth);
+            if share == 0 {
+                return;
+            }
+            self.serve(page, share).await;
+        }
+    }
+
+    fn is_hungry(&self, page: &Page, now: Timestamp) -> bool {
+        match self.hunger.get(&page.id) {
+            None | Some(Hunger::Hungry) => true,
+            Some(Hunger::Until(at)) => *at <= now,
+            Some(Hunger::Fed) => false,
+        }
+    }
+
+    async fn serve(&mut self, page: &Page, share: usize) {
+        match self.delivery.claim(page, share).await {
+            Ok(taken) => {
+                self.pause = None;
+                let hunger = match taken.next_at {
+                    Some(at) => Hunger::Until(at),
+                    None if taken.claims.len() < share => Hunger::Fed,
+                    None => Hunger::Hungry,
+                };
+                self.hunger.insert(page.id.clone(), hunger);
+                self.launch(page, taken);
+            }
+            Err(error) => self.stumble(&error),
+        }
+    }
+
+    fn stumble(&mut self, error: &Error) {
+        let pause = self.pause.map_or(Duration::from_millis(100), |pause| (pause * 2).min(LONGEST_WAIT));
+        self.pause = Some(pause);
+        tracing::warn!(error = error.chain(), retry_in = ?pause, "cannot claim");
+    }
+
+    fn launch(&self, page: &Page, taken: Taken) {
+        for claim in taken.claims {
+            // The places were free when we asked, and only this loop takes them.
+            let flight = Arc::clone(&self.flights).try_acquire_owned().ok();
+            let unrecorded = Arc::clone(&self.unrecorded).try_acquire_owned().ok();
+            let gate = self.delivery.gate(&claim, taken.since);
+            let (delivery, page) = (Arc::clone(&self.delivery), page.clone());
+            self.tracker.spawn(async move {
+                deliver(&delivery, &page, claim, gate, flight).await;
+                drop(unrecorded);
+            });
+        }
+    }
+
+    /// Waits for a reason to look again.
+    async fn rest(&mut self, stop: &CancellationToken) {
+        let delivery = &self.delivery;
+        let now = delivery.clock.now();
+        let mut wait = self.pause.unwrap_or(delivery.limits.poll_interval.min(LONGEST_WAIT));
+        let mut hungry = false;
+        for hunger in self.hunger.values() {
+            match hunger {
+                Hunger::Hungry => hungry = self.pause.is_none(),
+                Hunger::Until(at) => wait = wait.min(at.since(now).max(Duration::from_millis(1))),
+                Hunger::Fed => {}
+            }
+        }
+        let place = async {
+            // With the places taken, a free one is the reason; with places free, hunger needs no waiting.
+            drop(self.flights.acquire().await);
+            drop(self.unrecorded.acquire().await);
+        };
+        let rung = tokio::select! {
+            biased;
+            () = stop.cancelled() => false,
+            () = place, if hungry => false,
+            () = delivery.store.work().rung(), if self.pause.is_none() => true,
+            () = tokio::time::sleep(wait) => false,
+        };
+        if rung {
+            self.wake();
+        }
+    }
+
+    /// Looks at every page again, except where the budget says when.
+    fn wake(&mut self) {
+        self.hunger.retain(|_, hunger| matches!(hunger, Hunger::Until(_)));
+    }
+
+    /// Whatever was rung or not: at every poll interval somebody looks.
+    fn poll(&mut self) {
+        let boot = self.delivery.clock.boot();
+        if boot.saturating_sub(self.polled_at) >= self.delivery.limits.poll_interval {
+            self.polled_at = boot;
+            self.wake();
+        }
+    }
+}
+
+/// One person's delivery, from the gate to the record.
+async fn deliver(
+    delivery: &Delivery,
+    page: &Page,
+    claim: Claim,
+    gate: Arc<crate::messenger::gate::Gate>,
+    flight: Option<OwnedSemaphorePermit>,
+) {
+    let sent = delivery.send(page, &claim, gate).await;
+    // The place in flight is free as soon as the answer is here; the record may share a commit with others.
+    drop(flight);
+    let attempt = claim.attempt;
+    delivery.record(report(&claim, sent)).await;
+    delivery.inflight.leave(attempt);
+}

@@ -1,0 +1,100 @@
+//! Bodies, entries, batches, and what is only counted.
+
+use super::*;
+use serde_json::json;
+
+#[test]
+fn a_bad_event_harms_nobody_else() {
+    let parsed = read("batch");
+    let good = |signal: &&Signal| raw(signal).is_none();
+    let logins: Vec<String> = (parsed.signals.iter().filter(good))
+        .filter_map(|signal| match signal {
+            Signal::OptIn(new) => Some(format!("{}/{}", new.page, new.login.as_str())),
+            _ => None,
+        })
+        .collect();
+    let at_page = |id: &str| format!("{PAGE}/{id}");
+    let expected =
+        [at_page("login-one"), at_page("login-three"), at_page("login-four"), "600700800/login-five".to_owned()];
+    assert_eq!(logins, expected);
+    assert_eq!(parsed.kinds, kinds(&[("echo", 1), ("message", 1), ("optin", 4), ("unparsed", 12)]));
+
+    let kept: Vec<_> = parsed.signals.iter().filter_map(raw).collect();
+    let texts: Vec<_> = kept.iter().map(|(page, json)| (page.is_some(), json.clone())).collect();
+    for part in [
+        (true, json!("not an event")),
+        (true, json!(null)),
+        (true, json!(7)),
+        (true, json!({ "field": "messaging_optins" })),
+        (true, json!({ "value": {} })),
+        (true, json!("x")),
+        (false, json!("not an entry")),
+        (true, json!({ "0": "not a list" })),
+        (false, json!({ "timestamp": AT.ms(), "optin": { "login_id": "login-nowhere" } })),
+    ] {
+        assert!(texts.contains(&part), "{part:?} in {texts:?}");
+    }
+}
+
+#[test]
+fn kinds_of_no_use_are_counted() {
+    let parsed = read("counted");
+    let expected = [
+        ("account_linking", 2),
+        ("entry_without_events", 2),
+        ("message_edit", 1),
+        ("other_change", 1),
+        ("reaction", 1),
+        ("referral", 1),
+        ("unknown", 3),
+    ];
+    assert_eq!(parsed, Parsed { signals: vec![], kinds: kinds(&expected) });
+    assert_eq!(read("policy_enforcement").kinds, kinds(&[("policy_enforcement", 2)]));
+    assert_eq!(read("handover").kinds, kinds(&[("handover", 4)]));
+    assert_eq!(read("object_instagram"), Parsed { signals: vec![], kinds: kinds(&[("other_object", 1)]) });
+}
+
+#[test]
+fn only_a_json_object_is_a_body() {
+    let fault = |body: &[u8]| parse_as(None, body).unwrap_err();
+    for body in [&b""[..], b"{", b"\xff", b"{}x", b"{\"a\":\"\xff\"}", b"\xef\xbb\xbf{}", b"{\"a\":01}"] {
+        assert_eq!(fault(body), NotUnderstood::NotJson, "{body:?}");
+    }
+    for body in ["null", "[]", "\"page\"", "1", " [{\"object\":\"page\"}] "] {
+        assert_eq!(fault(body.as_bytes()), NotUnderstood::NotAnObject, "{body}");
+    }
+    let parsed = parse_as(None, b" {} ").unwrap();
+    assert_eq!(parsed.kinds, kinds(&[("other_object", 1)]));
+}
+
+#[test]
+fn a_page_body_without_entries_is_kept_whole() {
+    for body in [r#"{"object":"page"}"#, r#"{"object":"page","entry":null}"#, &fixture("entry_is_no_list")] {
+        let parsed = parse_as(None, body.as_bytes()).unwrap();
+        let [Signal::Unparsed { page: None, raw }] = &parsed.signals[..] else { panic!("{parsed:?}") };
+        assert_eq!(raw.trim(), body.trim());
+    }
+}
+
+#[test]
+fn depth_and_broken_text_cost_one_event() {
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let halves = r#"{"message":{"text":"\ud83d"}}"#;
+    let huge = r#"{"timestamp":1e999}"#;
+    let good = format!(r#"{{"timestamp":{},"optin":{{"login_id":"login-good"}}}}"#, AT.ms());
+    let body = format!(
+        r#"{{"object":"page","entry":[{{"id":"{PAGE}","deep":{deep},"messaging":[{deep},{halves},{huge},{good}]}}]}}"#
+    );
+    let parsed = parse_as(None, body.as_bytes()).unwrap();
+    assert_eq!(parsed.kinds, kinds(&[("optin", 1), ("unparsed", 3)]));
+    assert_eq!(parsed.signals.last(), Some(&opt_in("login-good", Some(AT))));
+}
+
+#[test]
+fn a_full_batch() {
+    let event = |n: usize| json!({ "recipient": { "id": PAGE }, "timestamp": AT.ms(), "optin": { "login_id": n } });
+    let events: Vec<_> = (0..1000).map(event).collect();
+    let body = json!({ "object": "page", "entry": [{ "id": PAGE, "messaging": events }] }).to_string();
+    let parsed = parse_as(None, body.as_bytes()).unwrap();
+    assert_eq!((parsed.signals.len(), parsed.kinds), (1000, kinds(&[("optin", 1000)])));
+}

@@ -1,0 +1,116 @@
+//! `/webhook`: the platform proves that it knows our token, then posts its events.
+//!
+//! 200 means: committed. Whatever is refused with 503 the platform sends again for about 36 hours; whatever it gets 200
+//! for never comes again.
+//! <https://developers.facebook.com/documentation/business-messaging/messenger-platform/webhooks>
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, Request, State};
+use axum::http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::response::{IntoResponse, Response};
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+
+use super::event::{self, NotUnderstood, Parsed, Reading};
+use super::problem::Problem;
+use super::{Intake, body, signature};
+use crate::domain::keyed::same;
+use crate::domain::signal::Receipt;
+
+/// The handshake's query.
+#[derive(Deserialize)]
+pub(super) struct Handshake {
+    #[serde(rename = "hub.mode")]
+    mode: String,
+    #[serde(rename = "hub.verify_token")]
+    verify_token: String,
+    #[serde(rename = "hub.challenge")]
+    challenge: String,
+}
+
+/// `GET /webhook`: answers the challenge, exactly, to whoever knows the verify token.
+pub(super) async fn handshake(
+    State(intake): State<Intake>,
+    query: Result<Query<Handshake>, QueryRejection>,
+) -> Response {
+    let expected = intake.settings.verify_token.as_ref().map(ExposeSecret::expose_secret).unwrap_or_default();
+    let known = |asked: &Handshake| {
+        !expected.is_empty() && same(expected.as_bytes(), asked.verify_token.as_bytes()) && asked.mode == "subscribe"
+    };
+    match query {
+        Ok(Query(asked)) if known(&asked) => {
+            tracing::info!("webhook handshake answered");
+            text(asked.challenge)
+        }
+        _ => {
+            tracing::warn!(token_configured = !expected.is_empty(), "webhook handshake refused");
+            intake.metrics.webhook_refused("handshake");
+            Problem::forbidden("handshake", "The handshake does not bring messenger.verify_token.").into_response()
+        }
+    }
+}
+
+/// `POST /webhook`: takes in a signed batch of events.
+pub(super) async fn receive(State(intake): State<Intake>, request: Request) -> Response {
+    match take(&intake, request).await {
+        Ok(()) => text("EVENT_RECEIVED".to_owned()),
+        Err(problem) => {
+            intake.metrics.webhook_refused(problem.kind());
+            problem.into_response()
+        }
+    }
+}
+
+async fn take(intake: &Intake, request: Request) -> Result<(), Problem> {
+    let settings = &*intake.settings;
+    if settings.app_secrets.is_empty() {
+        return Err(Problem::not_configured(
+            "Set messenger.app_secret: without it no webhook can be told from a forgery.",
+        ));
+    }
+    let (parts, body) = request.into_parts();
+    let body = body::read(&parts.headers, body, settings.max_body).await?;
+    let claimed = signature::claimed(parts.headers.get(signature::HEADER));
+    if !claimed.is_some_and(|claimed| signature::holds(&settings.app_secrets, &claimed, &body)) {
+        // The platform never signs badly: a well-formed signature that does not hold means a wrong secret here, or a
+        // proxy that changes bodies. Anything else is the internet's noise.
+        if claimed.is_some() {
+            tracing::warn!(bytes = body.len(), "webhook refused: the signature does not hold");
+        } else {
+            tracing::debug!(bytes = body.len(), "webhook refused: no signature");
+        }
+        return Err(Problem::forbidden("signature", "X-Hub-Signature-256 is missing or does not hold for this body."));
+    }
+    let app_id = settings.app_id.as_deref();
+    let (tokens, now) = (intake.store.tokens(), intake.clock.now());
+    let parsed = event::parse(&body, &Reading { tokens, app_id, stop_words: &settings.stop_words, now });
+    store(intake, parsed.map_err(|fault| not_understood(fault, body.len()))?).await
+}
+
+/// Commits the signals, then counts the events, so that a batch that comes again is counted once.
+async fn store(intake: &Intake, Parsed { signals, kinds }: Parsed) -> Result<(), Problem> {
+    let receipts = if signals.is_empty() {
+        Vec::new()
+    } else {
+        intake.store.apply(signals).await.map_err(|error| {
+            tracing::warn!(error = &error as &(dyn std::error::Error + 'static), "webhook refused: store");
+            Problem::unavailable()
+        })?
+    };
+    for (kind, count) in kinds {
+        (0..count).for_each(|_| intake.metrics.webhook_event(kind));
+    }
+    for _ in receipts.iter().filter(|receipt| **receipt == Receipt::Erased) {
+        intake.metrics.webhook_event("erased_person");
+    }
+    Ok(())
+}
+
+fn not_understood(fault: NotUnderstood, bytes: usize) -> Problem {
+    tracing::warn!(bytes, %fault, "webhook refused: signed, but not understood");
+    Problem::malformed(fault.to_string())
+}
+
+fn text(body: String) -> Response {
+    ([(CONTENT_TYPE, "text/plain; charset=utf-8"), (X_CONTENT_TYPE_OPTIONS, "nosniff")], body).into_response()
+}
