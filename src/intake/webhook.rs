@@ -16,6 +16,7 @@ use super::problem::Problem;
 use super::{Intake, body, signature};
 use crate::domain::keyed::same;
 use crate::domain::signal::Receipt;
+use crate::domain::time::Timestamp;
 
 /// The handshake's query.
 #[derive(Deserialize)]
@@ -84,21 +85,21 @@ async fn take(intake: &Intake, request: Request) -> Result<(), Problem> {
     let app_id = settings.app_id.as_deref();
     let (tokens, now) = (intake.store.tokens(), intake.clock.now());
     let parsed = event::parse(&body, &Reading { tokens, app_id, stop_words: &settings.stop_words, now });
-    store(intake, parsed.map_err(|fault| not_understood(fault, body.len()))?).await
+    store(intake, parsed.map_err(|fault| not_understood(fault, body.len()))?, now).await
 }
 
 /// Commits the signals, then counts the events, so that a batch that comes again is counted once.
-async fn store(intake: &Intake, Parsed { signals, kinds }: Parsed) -> Result<(), Problem> {
+async fn store(intake: &Intake, Parsed { signals, kinds }: Parsed, now: Timestamp) -> Result<(), Problem> {
     let receipts = if signals.is_empty() {
         Vec::new()
     } else {
-        intake.store.apply(signals).await.map_err(|error| {
-            tracing::warn!(error = &error as &(dyn std::error::Error + 'static), "webhook refused: store");
+        intake.store.apply(signals, now).await.map_err(|error| {
+            tracing::warn!(error = error.chain(), "webhook refused: store");
             Problem::unavailable()
         })?
     };
     for (kind, count) in kinds {
-        (0..count).for_each(|_| intake.metrics.webhook_event(kind));
+        intake.metrics.webhook_events(kind, count);
     }
     for _ in receipts.iter().filter(|receipt| **receipt == Receipt::Erased) {
         intake.metrics.webhook_event("erased_person");

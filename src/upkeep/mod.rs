@@ -126,6 +126,11 @@ impl Upkeep {
         Ok(TaskReport::of([("missed", self.miss(now).await?), ("expired", self.expire(now).await?)]))
     }
 
+    /// The task `purge`.
+    pub async fn purge_task(&self, now: Timestamp) -> Result<TaskReport> {
+        Ok(TaskReport::of([("purged", self.purge(now).await?)]))
+    }
+
     async fn tick(&self, ids: Vec<OptInId>, tick: impl Fn(OptInId) -> Tick, now: Timestamp) -> Result<u64> {
         let count = u64::try_from(ids.len()).unwrap_or(0);
         let signals = ids.into_iter().map(|optin| Signal::Time { optin, tick: tick(optin) }).collect::<Vec<_>>();

@@ -24,6 +24,7 @@ use super::problem::Problem;
 use super::{Intake, Settings, body};
 use crate::domain::keyed::same;
 use crate::domain::signal::{NewOptIn, Receipt, Signal};
+use crate::domain::time::Timestamp;
 
 mod answer;
 mod item;
@@ -48,7 +49,7 @@ async fn take(intake: &Intake, request: Request) -> Result<Response, Problem> {
     let items: Vec<_> = items(&body)?.into_iter().map(|raw| item::read(raw, login, now)).collect();
     let valid: Vec<_> = items.iter().filter_map(|item| item.as_ref().ok()).cloned().map(Signal::OptIn).collect();
     let (count, nothing_valid) = (valid.len(), valid.is_empty() && !items.is_empty());
-    let receipts = if valid.is_empty() { Vec::new() } else { store(intake, valid).await? };
+    let receipts = if valid.is_empty() { Vec::new() } else { store(intake, valid, now).await? };
     if receipts.len() != count {
         tracing::error!(asked = count, answered = receipts.len(), "the store did not answer every opt-in");
         return Err(Problem::unavailable());
@@ -70,9 +71,9 @@ fn results(items: Vec<Result<NewOptIn, item::Fault>>, mut receipts: impl Iterato
     items.into_iter().enumerate().filter_map(line).collect()
 }
 
-async fn store(intake: &Intake, signals: Vec<Signal>) -> Result<Vec<Receipt>, Problem> {
-    intake.store.apply(signals).await.map_err(|error| {
-        tracing::warn!(error = &error as &(dyn std::error::Error + 'static), "opt-ins refused: store");
+async fn store(intake: &Intake, signals: Vec<Signal>, now: Timestamp) -> Result<Vec<Receipt>, Problem> {
+    intake.store.apply(signals, now).await.map_err(|error| {
+        tracing::warn!(error = error.chain(), "opt-ins refused: store");
         Problem::unavailable()
     })
 }

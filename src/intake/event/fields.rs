@@ -6,7 +6,7 @@ use serde_json::{Map, Number, Value};
 
 use crate::domain::ids::IdFault;
 use crate::domain::time::Timestamp;
-use crate::intake::plausible::believe;
+use crate::intake::plausible::{Doubt, believe};
 
 /// A JSON object.
 pub(super) type Object = Map<String, Value>;
@@ -62,14 +62,16 @@ where
     }
 }
 
-/// A moment in seconds or milliseconds, number or text, if it is believable.
+/// A moment in seconds or milliseconds, number or text, unless it lies in the future.
+///
+/// An old one is believed: a body that comes again after days must not open a window that is long over.
 pub(super) fn time(value: Option<&Value>, now: Timestamp) -> Option<Timestamp> {
     let at = match value? {
         Value::String(text) => Timestamp::parse(text),
         Value::Number(number) => whole(number).and_then(Timestamp::from_platform),
         _ => None,
     };
-    at.and_then(|at| believe(at, now).ok())
+    at.filter(|at| believe(*at, now) != Err(Doubt::Future))
 }
 
 /// A number without its fraction; some writers print large ones as floats.

@@ -33,7 +33,9 @@ pub(super) fn postback(event: &Event<'_>, postback: &Object) -> Result<Read, Odd
     let referred = first_part(postback, &["referral"]).and_then(|referral| referral.get("ref"));
     let token = |value| payload_token(event.cx.tokens, value);
     links.attempts.extend(token(postback.get("payload")).or_else(|| token(referred)));
-    Ok(event.person("postback", page, Sign::Reply { stop: false }, links))
+    // A button that says stop means it.
+    let stop = text(postback.get("title")).is_some_and(|title| event.cx.stop_words.is_stop(&title));
+    Ok(event.person("postback", page, Sign::Reply { stop }, links))
 }
 
 /// Reads the echo of a message the page sent, through whichever app or by hand.

@@ -1,0 +1,122 @@
+//! The life of the process: tasks that must not die, signals, and what systemd is told.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::pulse::Pulse;
+
+/// How long the delivery loop may be silent before systemd is no longer told that all is well.
+const LONGEST_SILENCE: Duration = Duration::from_secs(15);
+
+/// Tasks with names. One that ends before the stop, or panics, stops everything: a half-alive daemon looks alive to
+/// everybody but the people who wait for their message.
+#[derive(Debug)]
+pub struct Supervisor {
+    tasks: JoinSet<&'static str>,
+    stop: CancellationToken,
+}
+
+impl Supervisor {
+    /// A supervisor that stops everything through `stop`.
+    #[must_use]
+    pub fn new(stop: CancellationToken) -> Self {
+        Self { tasks: JoinSet::new(), stop }
+    }
+
+    /// Starts a task.
+    pub fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(async move {
+            task.await;
+            name
+        });
+    }
+
+    /// Waits until every task has ended. Whether all of them ended because they were told to.
+    pub async fn wait(mut self) -> bool {
+        let mut orderly = true;
+        while let Some(ended) = self.tasks.join_next().await {
+            let told = self.stop.is_cancelled();
+            match ended {
+                Ok(name) if told => tracing::debug!(task = name, "stopped"),
+                Ok(name) => tracing::error!(task = name, "a task ended by itself; stopping"),
+                Err(error) => tracing::error!(%error, "a task panicked; stopping"),
+            }
+            orderly &= told;
+            self.stop.cancel();
+        }
+        orderly
+    }
+}
+
+/// Waits for SIGTERM or SIGINT and then stops everything; at each SIGHUP reloads. Ends with the stop.
+pub async fn signals(stop: CancellationToken, mut reload: impl FnMut() + Send) {
+    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()))
+    else {
+        tracing::error!("signals cannot be listened to");
+        return;
+    };
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => {
+                tell(&[NotifyState::Reloading]);
+                reload();
+                tell(&[NotifyState::Ready]);
+            }
+        }
+    }
+    tracing::info!("stopping: what has left is awaited, the rest is given back");
+    stop.cancel();
+}
+
+/// Tells systemd that the service does its work.
+pub fn ready(status: &str) {
+    tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+}
+
+/// Tells systemd that the service is about to end.
+pub fn stopping() {
+    tell(&[NotifyState::Stopping, NotifyState::Status("finishing what is in flight")]);
+}
+
+/// Tells systemd what the service is doing.
+pub fn status(text: &str) {
+    tell(&[NotifyState::Status(text)]);
+}
+
+/// Feeds systemd's watchdog for as long as the delivery loop beats. A hung loop stops the feeding, and systemd
+/// restarts the service.
+pub async fn watchdog(pulse: Arc<Pulse>, clock: Arc<dyn Clock>, done: CancellationToken) {
+    let Some(limit) = sd_notify::watchdog_enabled() else {
+        done.cancelled().await;
+        return;
+    };
+    while !done.is_cancelled() {
+        let silence = pulse.silence(clock.boot());
+        if silence < LONGEST_SILENCE {
+            tell(&[NotifyState::Watchdog]);
+        } else {
+            tracing::error!(?silence, "the delivery loop is silent; systemd's watchdog is not fed");
+        }
+        tokio::select! {
+            () = done.cancelled() => {}
+            () = tokio::time::sleep(limit / 3) => {}
+        }
+    }
+}
+
+fn tell(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::debug!(%error, "systemd was not told");
+    }
+}

@@ -1,0 +1,84 @@
+//! The pages as they are now: who may send, with which token and message. A reload changes them while requests fly.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use secrecy::ExposeSecret;
+use tokio::sync::watch;
+
+use crate::config;
+use crate::deliver::{self, Letter, Post};
+use crate::domain::budget::Budget;
+use crate::domain::ids::PageId;
+use crate::domain::keyed::fingerprint;
+use crate::messenger::{Messenger, Sender};
+
+/// The pages, for delivery and for the client.
+#[derive(Debug)]
+pub struct Roster {
+    messenger: Arc<Messenger>,
+    senders: RwLock<HashMap<PageId, Arc<Sender>>>,
+    pages: watch::Sender<Arc<Vec<deliver::Page>>>,
+}
+
+impl Roster {
+    /// The roster of a configuration.
+    ///
+    /// # Errors
+    /// Says which page's id or token cannot be part of a request.
+    pub fn new(messenger: Arc<Messenger>, pages: &[config::Page]) -> Result<Arc<Self>, String> {
+        let roster = Self { messenger, senders: RwLock::default(), pages: watch::Sender::new(Arc::default()) };
+        roster.load(pages)?;
+        Ok(Arc::new(roster))
+    }
+
+    /// Takes over the pages of a configuration, all of them or none.
+    ///
+    /// # Errors
+    /// Says which page's id or token cannot be part of a request.
+    pub fn load(&self, pages: &[config::Page]) -> Result<(), String> {
+        let mut senders = HashMap::new();
+        for page in pages {
+            senders.insert(page.id.clone(), Arc::new(self.messenger.sender(&page.id, &page.access_token)?));
+        }
+        *self.senders.write().unwrap_or_else(PoisonError::into_inner) = senders;
+        self.pages.send_replace(Arc::new(pages.iter().map(prepared).collect()));
+        Ok(())
+    }
+
+    /// The pages as delivery sees them.
+    #[must_use]
+    pub fn pages(&self) -> deliver::Pages {
+        self.pages.subscribe()
+    }
+
+    /// The client, as delivery uses it.
+    #[must_use]
+    pub fn post(self: &Arc<Self>) -> Post {
+        let roster = Arc::clone(self);
+        Arc::new(move |letter: Letter| {
+            let roster = Arc::clone(&roster);
+            Box::pin(async move {
+                let Some(sender) = roster.sender(&letter.page) else {
+                    // The page left the configuration between claim and send: nothing leaves.
+                    letter.gate.close();
+                    return crate::messenger::Sent { ending: None, usage: None };
+                };
+                roster.messenger.send(&sender, &letter.login, &letter.message, &letter.gate).await
+            })
+        })
+    }
+
+    fn sender(&self, page: &PageId) -> Option<Arc<Sender>> {
+        self.senders.read().unwrap_or_else(PoisonError::into_inner).get(page).cloned()
+    }
+}
+
+fn prepared(page: &config::Page) -> deliver::Page {
+    deliver::Page {
+        id: page.id.clone(),
+        budget: Budget::per_second(page.rate_per_second),
+        template: page.template.clone(),
+        credential: fingerprint(page.access_token.expose_secret().as_bytes()),
+    }
+}

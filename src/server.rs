@@ -1,0 +1,187 @@
+//! The listener: bounded connections and times, health and metrics at once, everything else as soon as the house
+//! stands. Until then, and while the database is away, the platform gets 503 and comes again.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::{Service, ServiceExt};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::RequestBodyDeadlineLayer;
+
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::pulse::Pulse;
+use crate::store::Store;
+
+/// How long the delivery loop may be silent before the service counts as ill.
+const LONGEST_SILENCE: Duration = Duration::from_secs(15);
+/// How long the database may take to answer the readiness check.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long connections may take to finish after the stop.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// What the listener allows.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Open connections; the next one is closed at once.
+    pub max_connections: usize,
+    /// How long a request's head, and then its body, may take.
+    pub body_timeout: Duration,
+}
+
+/// The front of the house.
+#[derive(Clone)]
+pub struct Front {
+    /// The pulse of the loops.
+    pub pulse: Arc<Pulse>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The metrics.
+    pub metrics: Arc<Metrics>,
+    /// The rooms behind, once they stand.
+    pub house: Arc<OnceLock<(Router, Store)>>,
+}
+
+impl std::fmt::Debug for Front {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Front").field("stands", &self.house.get().is_some()).finish_non_exhaustive()
+    }
+}
+
+/// Listens.
+///
+/// # Errors
+/// If the address cannot be had.
+pub async fn bind(addr: SocketAddr) -> std::io::Result<TcpListener> {
+    TcpListener::bind(addr).await
+}
+
+/// Serves until told to stop; then finishes the requests under way.
+pub async fn serve(listener: TcpListener, front: Front, limits: Limits, stop: CancellationToken) {
+    let app = router(front, limits.body_timeout);
+    let places = Arc::new(Semaphore::new(limits.max_connections));
+    let connections = TaskTracker::new();
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
+                let (app, stop) = (app.clone(), stop.clone());
+                connections.spawn(async move {
+                    connection(stream, app, limits, stop).await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+    connections.close();
+    if tokio::time::timeout(DRAIN, connections.wait()).await.is_err() {
+        tracing::info!(open = connections.len(), "connections were cut at the stop");
+    }
+}
+
+async fn connection(stream: TcpStream, app: Router, limits: Limits, stop: CancellationToken) {
+    // Answers are small, and somebody waits for them.
+    _ = stream.set_nodelay(true);
+    let service = TowerToHyperService::new(
+        app.map_request(|request: hyper::Request<hyper::body::Incoming>| request.map(Body::new)),
+    );
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.body_timeout)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::trace!(%error, "a connection ended early");
+    }
+}
+
+fn router(front: Front, body_timeout: Duration) -> Router {
+    Router::new()
+        .route("/healthz", get(health))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .fallback(behind)
+        .layer(CatchPanicLayer::new())
+        .layer(RequestBodyDeadlineLayer::new(body_timeout))
+        .with_state(front)
+}
+
+/// Hands a request to the rooms behind.
+async fn behind(State(front): State<Front>, request: Request) -> Response {
+    let Some((house, _)) = front.house.get() else { return later("starting") };
+    let answer: Result<Response, Infallible> = house.clone().call(request).await;
+    answer.unwrap_or_else(|never| match never {})
+}
+
+fn later(why: &'static str) -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "10")], why).into_response()
+}
+
+async fn health(State(front): State<Front>) -> Response {
+    let silence = front.pulse.silence(front.clock.boot());
+    // Before the house stands there is no loop to be silent.
+    if front.house.get().is_some() && silence > LONGEST_SILENCE {
+        return later("the delivery loop is silent");
+    }
+    "ok".into_response()
+}
+
+async fn ready(State(front): State<Front>) -> Response {
+    let reasons = front.reasons().await;
+    front.metrics.ready(reasons.is_empty());
+    if reasons.is_empty() {
+        return "ready".into_response();
+    }
+    let body = axum::Json(serde_json::json!({ "ready": false, "reasons": reasons }));
+    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "10")], body).into_response()
+}
+
+async fn metrics(State(front): State<Front>) -> Response {
+    const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, TEXT)], front.metrics.render()).into_response()
+}
+
+impl Front {
+    /// Why the service cannot do its work.
+    async fn reasons(&self) -> Vec<&'static str> {
+        let Some((_, store)) = self.house.get() else { return vec!["the database was not reached yet"] };
+        let mut reasons = Vec::new();
+        if !matches!(tokio::time::timeout(PATIENCE, store.time()).await, Ok(Ok(_))) {
+            reasons.push("the database does not answer");
+        }
+        if self.pulse.silence(self.clock.boot()) > LONGEST_SILENCE {
+            reasons.push("the delivery loop is silent");
+        }
+        reasons
+    }
+}
