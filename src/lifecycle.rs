@@ -75,6 +75,7 @@ pub async fn signals(stop: CancellationToken, mut reload: impl FnMut() + Send) {
             }
         }
     }
+    stopping();
     tracing::info!("stopping: what has left is awaited, the rest is given back");
     stop.cancel();
 }
@@ -85,7 +86,7 @@ pub fn ready(status: &str) {
 }
 
 /// Tells systemd that the service is about to end.
-pub fn stopping() {
+fn stopping() {
     tell(&[NotifyState::Stopping, NotifyState::Status("finishing what is in flight")]);
 }
 

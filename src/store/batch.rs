@@ -24,9 +24,9 @@ pub(super) enum Kind {
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) name: &'static str,
-    pub(super) template: &'static str,
-    pub(super) columns: &'static [(&'static str, Kind)],
-    pub(super) texts: [OnceLock<(String, String)>; SIZES],
+    template: &'static str,
+    columns: &'static [(&'static str, Kind)],
+    texts: [OnceLock<(String, String)>; SIZES],
 }
 
 /// One size of a batch.
@@ -45,8 +45,19 @@ impl Batch {
         Self { name, template, columns, texts: [const { OnceLock::new() }; SIZES] }
     }
 
+    /// How many values a row has.
+    #[cfg(test)]
+    pub(super) fn width(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// The statement in every size.
+    pub(super) fn sizes(&'static self) -> impl Iterator<Item = Sized> {
+        (0..SIZES).map(|power| self.sized(power))
+    }
+
     /// The statement for lists of `2^power` rows.
-    pub(super) fn sized(&'static self, power: usize) -> Sized {
+    fn sized(&'static self, power: usize) -> Sized {
         Sized { batch: self, power: power.min(SIZES - 1) }
     }
 

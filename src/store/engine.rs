@@ -3,14 +3,16 @@
 //! Everything above this file is written once. A statement is text for each engine with the same parameters and the
 //! same columns; a value is a number or a text; a row is read column by column, in order.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Executor, PgPool, Postgres, Row, Sqlite, SqlitePool};
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{Executor, PgPool, Postgres, SqlSafeStr, Sqlite, SqlitePool};
 
+pub(super) use super::columns::{Columns, FromColumns};
 use super::error::{Error, Result};
 
 /// One statement, with its text on each engine. The texts begin with the statement's name, for the database's logs.
@@ -132,6 +134,15 @@ impl Conn {
         })
     }
 
+    /// Has the database read and plan a statement without running it.
+    pub(super) async fn prepare(&mut self, sql: impl Text) -> Result<()> {
+        match self {
+            Self::Sqlite(conn) => conn.prepare(sql.sqlite().into_sql_str()).await.map(drop),
+            Self::Postgres(conn) => conn.prepare(sql.postgres().into_sql_str()).await.map(drop),
+        }
+        .map_err(Error::from)
+    }
+
     /// Begins a transaction that may write. On SQLite the lock is taken at once: a plain BEGIN that reads first
     /// fails when another process wrote meanwhile, and no waiting cures that.
     pub(super) async fn begin(&mut self) -> Result<()> {
@@ -173,6 +184,12 @@ impl Conn {
 /// How long a connection may take to be had before the store counts as unavailable.
 pub(super) const ACQUIRE: Duration = Duration::from_secs(5);
 
+/// PostgreSQL keeps no NUL in a text, and would refuse it again at every try: what an answer or an event says may hold
+/// one, and must not stop what it came with.
+fn clean(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
+}
+
 fn bind_sqlite<'q>(
     query: Query<'q, Sqlite, SqliteArguments>,
     values: &[Value<'q>],
@@ -180,8 +197,8 @@ fn bind_sqlite<'q>(
     values.iter().fold(query, |query, value| match *value {
         Value::Int(number) => query.bind(number),
         Value::MaybeInt(number) => query.bind(number),
-        Value::Text(text) => query.bind(text),
-        Value::MaybeText(text) => query.bind(text),
+        Value::Text(text) => query.bind(clean(text)),
+        Value::MaybeText(text) => query.bind(text.map(clean)),
     })
 }
 
@@ -192,97 +209,7 @@ fn bind_postgres<'q>(
     values.iter().fold(query, |query, value| match *value {
         Value::Int(number) => query.bind(number),
         Value::MaybeInt(number) => query.bind(number),
-        Value::Text(text) => query.bind(text),
-        Value::MaybeText(text) => query.bind(text),
+        Value::Text(text) => query.bind(clean(text)),
+        Value::MaybeText(text) => query.bind(text.map(clean)),
     })
-}
-
-/// A row of either engine, read from left to right.
-pub(super) struct Columns<'r> {
-    row: &'r dyn Cells,
-    next: usize,
-}
-
-/// What both engines' rows can do.
-trait Cells {
-    fn int(&self, at: usize) -> sqlx::Result<Option<i64>>;
-    fn text(&self, at: usize) -> sqlx::Result<Option<&str>>;
-}
-
-impl Cells for SqliteRow {
-    fn int(&self, at: usize) -> sqlx::Result<Option<i64>> {
-        self.try_get_unchecked(at)
-    }
-    fn text(&self, at: usize) -> sqlx::Result<Option<&str>> {
-        self.try_get_unchecked(at)
-    }
-}
-
-impl Cells for PgRow {
-    fn int(&self, at: usize) -> sqlx::Result<Option<i64>> {
-        self.try_get(at)
-    }
-    fn text(&self, at: usize) -> sqlx::Result<Option<&str>> {
-        self.try_get(at)
-    }
-}
-
-impl<'r> Columns<'r> {
-    fn new(row: &'r dyn Cells) -> Self {
-        Self { row, next: 0 }
-    }
-
-    fn step(&mut self) -> usize {
-        self.next += 1;
-        self.next - 1
-    }
-
-    pub(super) fn maybe_int(&mut self) -> Result<Option<i64>> {
-        let at = self.step();
-        Ok(self.row.int(at)?)
-    }
-
-    pub(super) fn int(&mut self) -> Result<i64> {
-        let at = self.next;
-        self.maybe_int()?.ok_or(Error::Corrupt { what: format!("column {at} is NULL and must not be") })
-    }
-
-    pub(super) fn maybe_text(&mut self) -> Result<Option<&'r str>> {
-        let at = self.step();
-        Ok(self.row.text(at)?)
-    }
-
-    pub(super) fn text(&mut self) -> Result<&'r str> {
-        let at = self.next;
-        self.maybe_text()?.ok_or(Error::Corrupt { what: format!("column {at} is NULL and must not be") })
-    }
-}
-
-/// Something that can be read from a row.
-pub(super) trait FromColumns: Sized {
-    fn read(columns: &mut Columns<'_>) -> Result<Self>;
-}
-
-impl FromColumns for i64 {
-    fn read(columns: &mut Columns<'_>) -> Result<Self> {
-        columns.int()
-    }
-}
-
-impl FromColumns for String {
-    fn read(columns: &mut Columns<'_>) -> Result<Self> {
-        columns.text().map(str::to_owned)
-    }
-}
-
-impl<A: FromColumns, B: FromColumns> FromColumns for (A, B) {
-    fn read(columns: &mut Columns<'_>) -> Result<Self> {
-        Ok((A::read(columns)?, B::read(columns)?))
-    }
-}
-
-impl<A: FromColumns, B: FromColumns, C: FromColumns> FromColumns for (A, B, C) {
-    fn read(columns: &mut Columns<'_>) -> Result<Self> {
-        Ok((A::read(columns)?, B::read(columns)?, C::read(columns)?))
-    }
 }

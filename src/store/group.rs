@@ -27,6 +27,9 @@ const MOST_JOBS: usize = 1024;
 /// How often a group that met another transaction's rows looks again.
 const CONFLICTS: usize = 5;
 
+/// How many callers in a row may fail for the database's reasons before the rest are told without a try.
+const PATIENCE: usize = 2;
+
 /// A future on a borrowed connection.
 pub(super) type OnConn<'c, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'c>>;
 type Errand = Box<dyn for<'c> FnOnce(&'c mut Conn) -> OnConn<'c, Box<dyn Any + Send>> + Send>;
@@ -129,30 +132,34 @@ impl Desks {
         let (signals, now) = merged(&group);
         match self.transaction(&signals, now, errands).await {
             Ok((receipts, finished)) => answer(group, receipts, finished),
-            Err((error, errands)) => self.apart(group, errands.unwrap_or_default(), error).await,
+            Err((error, errands)) => self.apart(group, errands, error).await,
         }
     }
 
-    async fn apart(&self, group: Vec<Apply>, errands: Errands, error: Error) {
-        let mut error = Some(error);
-        let alone = group.len() + errands.len() == 1;
-        for one in group {
-            let refused = match error.take_if(|_| alone) {
-                Some(error) => Err((error, None)),
-                None => self.transaction(&one.signals, one.now, Vec::new()).await,
-            };
-            _ = one.done.send(refused.map(|(receipts, _)| receipts).map_err(|(error, _)| error));
-        }
-        for errand in errands {
-            let refused = match error.take_if(|_| alone) {
-                Some(error) => Err((error, Some(vec![errand]))),
-                None => self.transaction(&[], Timestamp::default(), vec![errand]).await,
-            };
-            match refused {
-                Ok((_, finished)) => answer(Vec::new(), Vec::new(), finished),
-                Err((error, errand)) => {
-                    if let Some((_, done)) = errand.into_iter().flatten().next() {
-                        _ = done.send(Err(error));
+    /// A transaction for each, so that a bad item fails alone; but where it is the database that fails, everybody is
+    /// told at once: a thousand callers must not wait for a thousand time-outs.
+    async fn apart(&self, group: Vec<Apply>, errands: Errands, mut error: Error) {
+        let alone = group.len() + errands.len() <= 1;
+        let hopeful = !alone && (error.concerns_one() || error.is_timeout());
+        let mut failures = if hopeful { 0 } else { PATIENCE };
+        let applies = group.into_iter().map(|one| (vec![one], Errands::new()));
+        let jobs = applies.chain(errands.into_iter().map(|one| (Vec::new(), vec![one])));
+        for (group, errands) in jobs {
+            if failures >= PATIENCE {
+                refuse(group, errands, &error);
+                continue;
+            }
+            let (signals, now) = merged(&group);
+            match self.transaction(&signals, now, errands).await {
+                Ok((receipts, finished)) => {
+                    failures = 0;
+                    answer(group, receipts, finished);
+                }
+                Err((cause, errands)) => {
+                    refuse(group, errands, &cause);
+                    if !cause.concerns_one() {
+                        failures += if cause.is_timeout() { 1 } else { PATIENCE };
+                        error = cause;
                     }
                 }
             }
@@ -160,50 +167,59 @@ impl Desks {
     }
 
     /// Applies signals and runs errands in one transaction. An errand that fails fails alone, before the commit.
+    /// Errands that come back with an error have not run.
     async fn transaction(
         &self,
         signals: &[Signal],
         now: Timestamp,
         errands: Errands,
-    ) -> std::result::Result<(Vec<Receipt>, Finished), (Error, Option<Errands>)> {
-        let rules = self.rules();
-        let mut conn = match self.pool.writer().await {
-            Ok(conn) => conn,
-            Err(error) => return Err((error, Some(errands))),
+    ) -> std::result::Result<(Vec<Receipt>, Finished), (Error, Errands)> {
+        let (mut conn, receipts, news) = match self.applied(signals, now).await {
+            Ok(applied) => applied,
+            Err(error) => return Err((error, errands)),
         };
-        let mut tries = 0;
-        let (receipts, news) = loop {
-            tries += 1;
-            if let Err(error) = conn.begin().await {
-                conn.discard().await;
-                return Err((error, Some(errands)));
-            }
-            match desk::apply(&mut conn, &rules, now, signals).await {
-                Ok(applied) => break applied,
-                Err(error) => {
-                    if conn.word("ROLLBACK").await.is_err() {
-                        conn.discard().await;
-                        return Err((error, Some(errands)));
-                    }
-                    if !matches!(error, Error::Conflict) || tries > CONFLICTS {
-                        return Err((error, Some(errands)));
-                    }
-                }
-            }
-        };
-        let finished = run_errands(&mut conn, errands).await;
+        let ran = run_errands(&mut conn, errands).await;
         let ended = async {
+            ran.broken?;
             tell_nodes(&mut conn, &news).await?;
             conn.word("COMMIT").await
         };
         if let Err(error) = ended.await {
             // Whether it was committed is not known: the connection is of no more use, and nobody is told it was.
             conn.discard().await;
-            return Err((error, None));
+            for (_, done) in ran.finished {
+                _ = done.send(Err(error.again()));
+            }
+            return Err((error, ran.waiting));
         }
         drop(conn);
         self.work.announce(news);
-        Ok((receipts, finished))
+        Ok((receipts, ran.finished))
+    }
+
+    /// Begins a transaction and applies signals in it; begins again where another transaction was in the way.
+    async fn applied(&self, signals: &[Signal], now: Timestamp) -> Result<(Conn, Vec<Receipt>, News)> {
+        let rules = self.rules();
+        let mut conn = self.pool.writer().await?;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            if let Err(error) = conn.begin().await {
+                conn.discard().await;
+                return Err(error);
+            }
+            let error = match desk::apply(&mut conn, &rules, now, signals).await {
+                Ok((receipts, news)) => return Ok((conn, receipts, news)),
+                Err(error) => error,
+            };
+            if conn.word("ROLLBACK").await.is_err() {
+                conn.discard().await;
+                return Err(error);
+            }
+            if !matches!(error, Error::Conflict) || tries > CONFLICTS {
+                return Err(error);
+            }
+        }
     }
 
     fn rules(&self) -> Arc<Rules> {
@@ -213,21 +229,37 @@ impl Desks {
 
 type Finished = Vec<(Box<dyn Any + Send>, oneshot::Sender<Result<Box<dyn Any + Send>>>)>;
 
-async fn run_errands(conn: &mut Conn, errands: Errands) -> Finished {
+/// What became of errands.
+struct Ran {
+    finished: Finished,
+    /// Not run, because the transaction broke before it was their turn.
+    waiting: Errands,
+    broken: Result<()>,
+}
+
+async fn run_errands(conn: &mut Conn, errands: Errands) -> Ran {
     let mut finished = Vec::new();
-    for (run, done) in errands {
-        let result = async {
-            conn.word("SAVEPOINT errand").await?;
-            let value = run(conn).await;
-            conn.word(if value.is_ok() { "RELEASE SAVEPOINT errand" } else { "ROLLBACK TO SAVEPOINT errand" }).await?;
-            value
+    let mut errands = errands.into_iter();
+    for (run, done) in errands.by_ref() {
+        let result = match conn.word("SAVEPOINT errand").await {
+            Ok(()) => {
+                let value = run(conn).await;
+                let end = if value.is_ok() { "RELEASE SAVEPOINT errand" } else { "ROLLBACK TO SAVEPOINT errand" };
+                conn.word(end).await.map(|()| value)
+            }
+            Err(error) => Err(error),
         };
-        match result.await {
-            Ok(value) => finished.push((value, done)),
-            Err(error) => _ = done.send(Err(error)),
+        match result {
+            Ok(Ok(value)) => finished.push((value, done)),
+            Ok(Err(error)) => _ = done.send(Err(error)),
+            Err(error) => {
+                // Not even a savepoint: the transaction is gone, and a statement now would be one of its own.
+                _ = done.send(Err(error.again()));
+                return Ran { finished, waiting: errands.collect(), broken: Err(error) };
+            }
         }
     }
-    finished
+    Ran { finished, waiting: Vec::new(), broken: Ok(()) }
 }
 
 async fn tell_nodes(conn: &mut Conn, news: &News) -> Result<()> {
@@ -257,6 +289,15 @@ fn answer(group: Vec<Apply>, receipts: Vec<Receipt>, finished: Finished) {
     }
     for (value, done) in finished {
         _ = done.send(Ok(value));
+    }
+}
+
+fn refuse(group: Vec<Apply>, errands: Errands, error: &Error) {
+    for one in group {
+        _ = one.done.send(Err(error.again()));
+    }
+    for (_, done) in errands {
+        _ = done.send(Err(error.again()));
     }
 }
 

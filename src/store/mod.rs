@@ -3,8 +3,8 @@
 //! | file | holds |
 //! |---|---|
 //! | [`mod@open`] | connections, migrations, the daemon's lock |
-//! | `engine` `batch` `row` | the seam between SQLite and PostgreSQL; rows and values |
-//! | `sql/` | all statements |
+//! | `engine` `batch` `columns` `row` | the seam between SQLite and PostgreSQL; rows and values |
+//! | `sql/` `prepare` | all statements; whether the database understands them |
 //! | `group` | the queues behind which transactions are shared |
 //! | `desk/` | signals applied to rows: the one road by which an opt-in changes |
 //! | [`claim`] | the other road: taking people to send to |
@@ -17,11 +17,13 @@
 
 mod batch;
 pub mod claim;
+mod columns;
 mod desk;
 mod engine;
 mod error;
 mod group;
 pub mod open;
+mod prepare;
 pub mod report;
 mod row;
 pub mod scan;

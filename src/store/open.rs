@@ -1,7 +1,7 @@
 //! Opening a database by its URL: connections as they must be, the schema as this version knows it.
 
 use std::borrow::Cow;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions, PgPool, SqlSafeStr, SqlitePool};
 
 use super::engine::{ACQUIRE, Pool};
-use super::error::{Error, Result};
+use super::error::{Error, Result, sqlite_code};
 
 const SQLITE: &[(i64, &str, &str)] = &[(1, "first", include_str!("../../migrations/sqlite/0001_first.sql"))];
 const POSTGRES: &[(i64, &str, &str)] = &[(1, "first", include_str!("../../migrations/postgres/0001_first.sql"))];
@@ -73,16 +73,20 @@ async fn open_postgres(url: &str) -> Result<Pool> {
         .statement_cache_capacity(256)
         .options([("synchronous_commit", "on"), ("idle_in_transaction_session_timeout", "30s"), ("jit", "off")])
         .disable_statement_logging();
-    let pool = PgPoolOptions::new()
-        .max_connections(POSTGRES_CONNECTIONS)
-        .acquire_timeout(ACQUIRE)
-        .connect_with(options)
-        .await?;
-    let version: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int").fetch_one(&pool).await?;
+    // Whoever migrates waits as long as another node that does: only afterwards is waiting for a lock a fault.
+    let first = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE).connect_with(options.clone()).await?;
+    let version: i32 =
+        sqlx::query_scalar("SELECT current_setting('server_version_num')::int").fetch_one(&first).await?;
     if version < 150_000 {
         return Err(Error::Unfit(format!("PostgreSQL {} is too old; 15 or later is needed", version / 10_000)));
     }
-    migrate_postgres(&pool).await?;
+    migrate_postgres(&first).await?;
+    first.close().await;
+    let pool = PgPoolOptions::new()
+        .max_connections(POSTGRES_CONNECTIONS)
+        .acquire_timeout(ACQUIRE)
+        .connect_with(options.options([("lock_timeout", "5s")]))
+        .await?;
     Ok(Pool::Postgres(pool))
 }
 
@@ -132,22 +136,26 @@ fn unfit(error: MigrateError) -> Error {
     }
 }
 
+/// Something else has our tables' names, or a right is missing: SQLSTATE class 42, SQLite's plain error.
 fn is_schema_fault(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(|error| error.message().contains("already exists"))
+    const SQLITE_ERROR: i32 = 1;
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    let class_42 = code.is_some_and(|code| code.starts_with("42"));
+    class_42 || sqlite_code(error) == Some(SQLITE_ERROR)
 }
 
 /// A file that is no database, or a broken one, will not heal by waiting.
 fn unreadable(error: sqlx::Error) -> Error {
-    const CORRUPT: &str = "11";
-    const NOT_A_DATABASE: &str = "26";
-    const CANNOT_OPEN: &str = "14";
-    let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned();
-    match code.as_str() {
-        CORRUPT | NOT_A_DATABASE => Error::Unfit(format!(
+    const CORRUPT: i32 = 11;
+    const NOT_A_DATABASE: i32 = 26;
+    const CANNOT_OPEN: i32 = 14;
+    const READ_ONLY: i32 = 8;
+    match sqlite_code(&error) {
+        Some(CORRUPT | NOT_A_DATABASE) => Error::Unfit(format!(
             "the SQLite file is damaged or no database ({error}); move it away and restore a backup"
         )),
-        CANNOT_OPEN => Error::Unfit(format!(
-            "the SQLite file cannot be opened ({error}); check that its directory exists and may be written"
+        Some(CANNOT_OPEN | READ_ONLY) => Error::Unfit(format!(
+            "the SQLite file cannot be opened ({error}); check that its directory exists and both may be written"
         )),
         _ => Error::from(error),
     }
@@ -165,13 +173,16 @@ pub fn lock_for_daemon(url: &str) -> Result<DaemonLock> {
     if !url.starts_with("sqlite:") {
         return Ok(DaemonLock(None));
     }
-    let database = sqlite_file(url)?;
+    // By its real name: two daemons may have come by different links.
+    let named = sqlite_file(url)?;
+    let database = named.canonicalize().unwrap_or(named);
     let path = lock_path(&database);
     let cannot = |error| Error::Unfit(format!("cannot make the lock file {}: {error}", path.display()));
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(cannot)?;
     match file.try_lock() {
         Ok(()) => Ok(DaemonLock(Some(file))),
-        Err(_) => Err(Error::Unfit(format!(
+        Err(TryLockError::Error(error)) => Err(cannot(error)),
+        Err(TryLockError::WouldBlock) => Err(Error::Unfit(format!(
             "another firstword runs on {}; stop it first, or use PostgreSQL where several nodes share the work",
             database.display()
         ))),

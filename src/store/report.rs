@@ -116,7 +116,7 @@ impl Store {
         self.pool.reader().await?.row(sql::optins::GET, &[id.0.into()]).await
     }
 
-    /// The opt-ins of a login_id, on one page or on all; ten at most.
+    /// The opt-ins of a `login_id`, on one page or on all; ten at most.
     pub async fn optins_of_login(&self, login: &LoginId, page: Option<&PageId>) -> Result<Vec<OptIn>> {
         let page = page.map_or("", PageId::as_str);
         self.pool.reader().await?.rows(sql::optins::NAMED, &[login.as_str().into(), page.into()]).await

@@ -50,6 +50,10 @@ impl Store {
             .errand(move |conn| {
                 Box::pin(async move {
                     let name = name.as_str();
+                    if conn.is_postgres() {
+                        // Two ticks of one job are two rows: nothing else keeps two nodes from taking both.
+                        conn.row::<i64>(sql::system::LOCK_JOB, &[name.into()]).await?;
+                    }
                     let others = [name.into(), now.ms().into(), due.ms().into()];
                     if conn.row::<i64>(sql::system::JOB_RUNNING, &others).await?.unwrap_or(0) > 0 {
                         return Ok(None);

@@ -77,20 +77,19 @@ pub(super) fn messages(news: &News) -> Vec<String> {
 
 /// Listens to the other nodes until told to stop. A lost connection costs latency only: polling is the truth.
 pub(super) async fn listen(pool: PgPool, work: Arc<Work>, stop: CancellationToken) {
-    let mut pause = Duration::from_millis(100);
-    while !stop.is_cancelled() {
-        let ended = tokio::select! {
-            () = stop.cancelled() => return,
-            ended = hear(&pool, &work, &mut pause) => ended,
-        };
-        tracing::debug!(error = %ended, "listening was cut; polling carries on");
-        // Whatever was said meanwhile was not heard.
-        work.ring();
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(10)),
+    let carried_on = async {
+        let mut pause = Duration::from_millis(100);
+        loop {
+            let ended = hear(&pool, &work, &mut pause).await;
+            tracing::debug!(error = %ended, "listening was cut; polling carries on");
+            // Whatever was said meanwhile was not heard.
+            work.ring();
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(10));
         }
-    }
+    };
+    // Ends by being dropped: there is nothing to finish.
+    stop.run_until_cancelled(carried_on).await;
 }
 
 async fn hear(pool: &PgPool, work: &Work, pause: &mut Duration) -> sqlx::Error {
@@ -103,8 +102,10 @@ async fn hear(pool: &PgPool, work: &Work, pause: &mut Duration) -> sqlx::Error {
     }
     *pause = Duration::from_millis(100);
     loop {
-        match listener.recv().await {
-            Ok(notification) => work.heard(notification.payload()),
+        // Not `recv`: it connects again by itself and does not tell that anything was missed.
+        match listener.try_recv().await {
+            Ok(Some(notification)) => work.heard(notification.payload()),
+            Ok(None) => return sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into()),
             Err(error) => return error,
         }
     }

@@ -2,10 +2,10 @@
 
 use super::{Desk, Handle, Note, PageNews, Said};
 use crate::domain::ids::{AttemptId, OptInId};
-use crate::domain::optin::{OptIn, Reason};
+use crate::domain::optin::{OptIn, Reason, State};
 use crate::domain::outcome::{Ending, Outcome};
 use crate::domain::signal::{Command, NewOptIn, Signal, Tick};
-use crate::domain::state::{Event, Verdict};
+use crate::domain::state::{Event, Tombstone, Verdict};
 use crate::domain::time::Timestamp;
 
 /// How long a page waits that was throttled without being told how long.
@@ -56,7 +56,8 @@ impl Desk<'_> {
         row.reference.clone_from(&new.reference);
         let at = self.bear(row);
         self.admit(at);
-        Handle::Row(at, Said::Created)
+        let refused = self.entries.get(at).is_some_and(|entry| entry.after.state == State::Refused);
+        Handle::Row(at, if refused { Said::Refused } else { Said::Created })
     }
 
     /// Admits a row that is `new`; anything else is left alone.
@@ -64,7 +65,10 @@ impl Desk<'_> {
         let Some(entry) = self.entries.get(at) else { return };
         let (page, row) = (entry.after.page.clone(), &entry.after);
         let page_known = self.rules.pages.contains(&page);
-        let tombstone = self.graves.get(&self.rules.key.tombstone(&page, &row.login)).map(|grave| grave.tombstone);
+        let grave = self.graves.get(&self.rules.key.tombstone(&page, &row.login));
+        // A row of somebody erased can only have come by a site's own INSERT: it is not sent to either.
+        let tombstone = grave
+            .map(|grave| Tombstone { maybe_greeted: grave.tombstone.maybe_greeted || grave.erased, ..grave.tombstone });
         let was_known = row.reason != Some(Reason::UnknownPage);
         self.step(at, &Event::Admit { page_known, tombstone });
         let reason = self.entries.get(at).and_then(|entry| entry.after.reason);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Desk, Note, PageNews};
 use crate::domain::ids::{LoginId, OptInId, PageId};
 use crate::domain::outcome::Outcome;
+use crate::domain::time::Timestamp;
 use crate::store::engine::{Conn, Value};
 use crate::store::error::{Error, Result};
 use crate::store::row::{insert_values, ms, save_values, text};
@@ -25,12 +26,11 @@ impl Desk<'_> {
     }
 
     async fn insert(&mut self, conn: &mut Conn) -> Result<()> {
-        let born: Vec<Vec<Value<'_>>> = self
-            .entries
-            .iter()
-            .filter(|entry| entry.before.is_none())
-            .map(|entry| insert_values(&entry.after))
-            .collect();
+        let mut born: Vec<_> =
+            self.entries.iter().filter(|entry| entry.before.is_none()).map(|entry| &entry.after).collect();
+        // In one order everywhere: two groups that store the same people must not wait for each other.
+        born.sort_unstable_by_key(|row| (&row.page, &row.login));
+        let born: Vec<Vec<Value<'_>>> = born.into_iter().map(insert_values).collect();
         let numbered = sql::optins::INSERT.rows::<(i64, String, String)>(conn, &born).await?;
         if numbered.len() < born.len() {
             // Another transaction stored one of them since we looked: look again.
@@ -66,29 +66,20 @@ impl Desk<'_> {
 
     async fn write_pages(&mut self, conn: &mut Conn) -> Result<()> {
         // In order of their ids, so that two groups never wait for each other.
-        let mut accepted: Vec<&PageId> = Vec::new();
-        let (mut held, mut paused) = (BTreeMap::new(), BTreeMap::new());
+        let mut pages: BTreeMap<&PageId, Change> = BTreeMap::new();
         for news in &self.pages {
             match news {
-                PageNews::Accepted(page) => accepted.push(page),
-                PageNews::Held(page, what) => _ = held.insert(page, *what),
-                PageNews::Paused(page, until) => _ = paused.insert(page, *until),
+                PageNews::Accepted(page) => pages.entry(page).or_default().accepted = true,
+                PageNews::Held(page, what) => pages.entry(page).or_default().held = Some(*what),
+                PageNews::Paused(page, until) => {
+                    let paused = &mut pages.entry(page).or_default().paused;
+                    *paused = (*paused).max(Some(*until));
+                }
             }
         }
-        accepted.sort_unstable();
-        accepted.dedup();
-        for page in accepted {
-            conn.run(sql::pages::ACCEPTED, &[page.as_str().into(), self.now.ms().into()]).await?;
-            if !held.contains_key(page) {
-                conn.run(sql::pages::LIFT, &[page.as_str().into()]).await?;
-            }
-        }
-        for (page, until) in paused {
-            conn.run(sql::pages::PAUSE, &[page.as_str().into(), until.ms().into()]).await?;
-        }
-        for (page, what) in held {
-            hold(conn, page, what, self.now.ms()).await?;
-            self.alerts.push(("page_held", format!("{page}: {what}")));
+        for (page, change) in pages {
+            change.write(conn, page, self.now).await?;
+            self.alerts.extend(change.held.map(|what| ("page_held", format!("{page}: {what}"))));
         }
         Ok(())
     }
@@ -111,6 +102,33 @@ impl Desk<'_> {
             conn.run(sql::people::RAISE, &[kind.into(), cause.into(), self.now.ms().into(), times.into()]).await?;
         }
         Ok(())
+    }
+}
+
+/// What a group has to say about one page.
+#[derive(Default)]
+struct Change {
+    accepted: bool,
+    held: Option<&'static str>,
+    paused: Option<Timestamp>,
+}
+
+impl Change {
+    async fn write(&self, conn: &mut Conn, page: &PageId, now: Timestamp) -> Result<()> {
+        let (id, now): (Value<'_>, i64) = (page.as_str().into(), now.ms());
+        if self.accepted {
+            conn.run(sql::pages::ACCEPTED, &[id, now.into()]).await?;
+        }
+        if self.accepted && self.held.is_none() {
+            conn.run(sql::pages::LIFT, &[id]).await?;
+        }
+        if let Some(until) = self.paused {
+            conn.run(sql::pages::PAUSE, &[id, until.ms().into()]).await?;
+        }
+        match self.held {
+            Some(what) => hold(conn, page, what, now).await,
+            None => Ok(()),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Desk, Grave, Known};
 use crate::domain::ids::{AttemptId, LoginId, OptInId, PageId, Psid};
+use crate::domain::optin::State;
 use crate::domain::outcome::{Outcome, Then};
 use crate::domain::signal::{Links, Signal};
 use crate::domain::state::Tombstone;
@@ -73,6 +74,7 @@ impl Desk<'_> {
     pub(super) async fn gather(&mut self, conn: &mut Conn, signals: &[Signal]) -> Result<()> {
         let mut wanted = Wanted::of(signals);
         self.find_attempts(conn, &mut wanted).await?;
+        self.lock_psids(conn, &wanted).await?;
         find_people(conn, &mut wanted).await?;
         if !wanted.ids.is_empty() {
             let ids = json_ids(wanted.ids.iter().copied());
@@ -80,7 +82,7 @@ impl Desk<'_> {
                 self.lay(row);
             }
         }
-        self.dig(conn, &wanted).await?;
+        self.dig(conn, &wanted, signals).await?;
         self.compare(conn, &wanted).await
     }
 
@@ -100,20 +102,44 @@ impl Desk<'_> {
         Ok(())
     }
 
-    /// Reads the tombstones of people who have no row, and of PSIDs.
-    async fn dig(&mut self, conn: &mut Conn, wanted: &Wanted<'_>) -> Result<()> {
+    /// Lets nobody else link these PSIDs meanwhile: a stop said under a PSID, and the event that tells whose it is,
+    /// would else pass each other unseen. There are few locks, because the database has room for few.
+    async fn lock_psids(&self, conn: &mut Conn, wanted: &Wanted<'_>) -> Result<()> {
+        let bucket = |name: String| u8::from_str_radix(name.get(..2).unwrap_or_default(), 16).unwrap_or(0);
+        let names = wanted.psids.iter().map(|(page, psid)| self.rules.key.psid_tombstone(page, psid));
+        let buckets: BTreeSet<i64> = names.map(bucket).map(i64::from).collect();
+        if !buckets.is_empty() && conn.is_postgres() {
+            conn.row::<i64>(sql::people::LOCK_PSIDS, &[json_ids(buckets).as_str().into()]).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads the tombstones of people who have no row or wait for admission, and of PSIDs.
+    async fn dig(&mut self, conn: &mut Conn, wanted: &Wanted<'_>, signals: &[Signal]) -> Result<()> {
         let strangers = wanted
             .logins
             .iter()
             .filter(|(page, login)| !self.by_login.contains_key(&((*page).clone(), (*login).clone())));
         let mut names: Vec<String> = strangers.map(|(page, login)| self.rules.key.tombstone(page, login)).collect();
         names.extend(wanted.psids.iter().map(|(page, psid)| self.rules.key.psid_tombstone(page, psid)));
+        // A site's own INSERT comes without asking whether we knew the person once.
+        let new = self.entries.iter().map(|entry| &entry.after).filter(|row| row.state == State::New);
+        names.extend(new.map(|row| self.rules.key.tombstone(&row.page, &row.login)));
+        names.extend(signals.iter().filter_map(|signal| self.named_by_answer(signal)));
         if !names.is_empty() {
             // Names are hex digits: nothing to escape.
             let list = format!("[\"{}\"]", names.join("\",\""));
             self.graves.extend(conn.rows::<(String, Grave)>(sql::people::TOMBSTONES, &[list.as_str().into()]).await?);
         }
         Ok(())
+    }
+
+    /// The tombstone of a PSID that the platform's answer to an attempt names.
+    fn named_by_answer(&self, signal: &Signal) -> Option<String> {
+        let Signal::Attempt { optin, ending: Some(ending), .. } = signal else { return None };
+        let Outcome::Accepted { psid: Some(psid), .. } = &ending.outcome else { return None };
+        let row = self.by_id.get(optin).and_then(|at| self.entries.get(*at))?;
+        Some(self.rules.key.psid_tombstone(&row.after.page, psid))
     }
 
     async fn compare(&mut self, conn: &mut Conn, wanted: &Wanted<'_>) -> Result<()> {

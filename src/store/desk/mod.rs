@@ -39,13 +39,6 @@ pub(super) struct News {
     pub(super) stops: Vec<AttemptId>,
 }
 
-impl News {
-    pub(super) fn merge(&mut self, other: Self) {
-        self.work |= other.work;
-        self.stops.extend(other.stops);
-    }
-}
-
 /// A row on the desk; `before` is `None` for one that is not stored yet.
 struct Entry {
     before: Option<OptIn>,

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{Desk, Handle, Said};
+use super::{Desk, Grave, Handle, Said};
 use crate::domain::ids::{LoginId, PageId};
 use crate::domain::optin::{OptIn, Reason, State};
 use crate::domain::signal::{Links, Sign};
-use crate::domain::state::Event;
+use crate::domain::state::{Event, Tombstone};
 use crate::domain::time::Timestamp;
 
 /// Whom an event is about: rows, each with whether it concerns the present consent.
@@ -63,7 +63,7 @@ impl Desk<'_> {
         for known in known {
             if let Some(index) = self.by_id.get(&known.optin).copied() {
                 let cycle = self.entries.get(index).map(|entry| entry.after.cycle);
-                targets.insert(index, cycle == Some(known.cycle));
+                *targets.entry(index).or_default() |= cycle == Some(known.cycle);
                 self.file(known.attempt, sign.as_str(), at);
             }
         }
@@ -87,7 +87,12 @@ impl Desk<'_> {
             && nobody
             && let Some(psid) = &links.psid
         {
-            self.burials.push((self.rules.key.psid_tombstone(page, psid), Some(at)));
+            let name = self.rules.key.psid_tombstone(page, psid);
+            let tombstone = Tombstone { maybe_greeted: false, opted_out_at: Some(at) };
+            // At once, for whoever is linked later in the same group.
+            self.graves.entry(name.clone()).or_insert(Grave { tombstone, erased: false }).tombstone.opted_out_at =
+                Some(at);
+            self.burials.push((name, Some(at)));
         }
     }
 }

@@ -12,7 +12,7 @@ statements! {
     }
     /// One row. $1: id.
     GET = "optins_get" { both: ["SELECT ", optin_columns!(), " FROM optins WHERE id = $1"] }
-    /// Rows a person may mean. $1: login_id, $2: page or empty.
+    /// Rows a person may mean. $1: `login_id`, $2: page or empty.
     NAMED = "optins_named" {
         both: ["SELECT ", optin_columns!(), " FROM optins WHERE login_id = $1 AND ($2 = '' OR page_id = $2) ORDER BY id LIMIT 10"]
     }

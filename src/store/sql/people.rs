@@ -9,6 +9,12 @@ statements! {
         postgres: ["SELECT name, maybe_greeted, erased, opted_out_at FROM tombstones
                     WHERE name = ANY (ARRAY(SELECT json_array_elements_text($1::json)))"]
     }
+    /// PostgreSQL: locks PSIDs by the first byte of their tombstone's name. $1: JSON array of bytes, in order.
+    LOCK_PSIDS = "people_lock_psids" {
+        sqlite: ["SELECT 0 WHERE $1 IS NULL"],
+        postgres: ["SELECT count(pg_advisory_xact_lock(26990, byte::int))
+                    FROM (SELECT json_array_elements_text($1::json) AS byte) AS bytes"]
+    }
     /// Remembers a person. $1: name, $2: now, $3: possibly greeted, $4: opted out at, $5: erased on request.
     BURY = "tombstones_put" {
         both: ["INSERT INTO tombstones (name, at, maybe_greeted, opted_out_at, erased) VALUES ($1, $2, $3, $4, $5)

@@ -15,7 +15,7 @@ statements! {
     MISSED_SINCE = "report_missed_since" {
         both: ["SELECT id, page_id, reason, state_since FROM optins
                 WHERE state IN ('expired', 'missed', 'unavailable', 'opted_out', 'cancelled', 'refused') AND state = 'missed'
-                  AND (state_since > $1 OR (state_since = $1 AND id > $2))
+                  AND (state_since, id) > ($1, $2)
                 ORDER BY state_since, id LIMIT $3"]
     }
 }

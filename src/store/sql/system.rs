@@ -16,6 +16,11 @@ statements! {
     }
     /// Tells other nodes. $1: what.
     NOTIFY = "system_notify" { sqlite: ["SELECT $1 WHERE false"], postgres: ["SELECT pg_notify('firstword', $1)::text"] }
+    /// PostgreSQL: one node at a time looks whether a job runs. $1: name.
+    LOCK_JOB = "jobs_lock" {
+        sqlite: ["SELECT 0 WHERE $1 IS NULL"],
+        postgres: ["SELECT count(pg_advisory_xact_lock(26991, hashtext($1)))"]
+    }
     /// Takes a tick: nobody has it, or whoever had it is gone. $1: name, $2: tick, $3: node, $4: now, $5: lease.
     TAKE_TICK = "jobs_take_tick" {
         both: ["INSERT INTO job_runs (name, tick, node, started_at, lease_until) VALUES ($1, $2, $3, $4, $5)

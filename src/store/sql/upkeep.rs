@@ -2,6 +2,14 @@
 
 use crate::store::sql::statements;
 
+macro_rules! ended {
+    () => {
+        "SELECT id, page_id, login_id, maybe_greeted_at, opted_out_at FROM optins
+         WHERE state IN ('expired', 'missed', 'unavailable', 'opted_out', 'cancelled', 'refused') AND state_since <= $1
+         ORDER BY state_since, id LIMIT $2"
+    };
+}
+
 statements! {
     /// Rows that wait for admission. $1: after this id, $2: how many.
     NEW = "scan_new" { both: ["SELECT id FROM optins WHERE state = 'new' AND id > $1 ORDER BY id LIMIT $2"] }
@@ -27,11 +35,11 @@ statements! {
         both: ["SELECT id FROM optins WHERE state IN ('sent', 'uncertain') AND state_since <= $1
                 ORDER BY state_since, id LIMIT $2"]
     }
-    /// Ended rows their retention has outlived: what their tombstones need. $1: ended before, $2: how many.
+    /// Ended rows their retention has outlived: what their tombstones need. Locked, because fresh consent may reopen
+    /// one until it is deleted; whoever has one locked now is about to. $1: ended before, $2: how many.
     ENDED = "scan_ended" {
-        both: ["SELECT id, page_id, login_id, maybe_greeted_at, opted_out_at FROM optins
-                WHERE state IN ('expired', 'missed', 'unavailable', 'opted_out', 'cancelled', 'refused') AND state_since <= $1
-                ORDER BY state_since, id LIMIT $2"]
+        sqlite: [ended!()],
+        postgres: [ended!(), " FOR UPDATE SKIP LOCKED"]
     }
     /// Deletes rows. $1: JSON array of ids.
     DELETE_OPTINS = "purge_optins" {
