@@ -24,12 +24,15 @@ use support::{Engine, House, Sink, median};
 const ROUNDS: usize = 5;
 
 fn main() {
+    tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).init();
     let _ = rustls::crypto::ring::default_provider().install_default();
     let only = std::env::args().skip(1).find(|arg| !arg.starts_with('-')).unwrap_or_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         for engine in [Engine::Sqlite, Engine::Postgres] {
-            for (in_flight, latency_ms, count) in [(64, 0, 20_000), (256, 0, 30_000), (64, 50, 6_000), (256, 50, 20_000)] {
+            for (in_flight, latency_ms, count) in
+                [(64, 0, 20_000), (256, 0, 30_000), (64, 50, 6_000), (256, 50, 20_000)]
+            {
                 let name = format!("{engine:?} {in_flight} in flight, sink after {latency_ms} ms");
                 if name.to_lowercase().contains(&only.to_lowercase()) {
                     compare(&name, engine, in_flight, Duration::from_millis(latency_ms), count).await;

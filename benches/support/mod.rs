@@ -3,7 +3,14 @@
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a benchmark stops at the first surprise")]
 #![allow(dead_code, unreachable_pub, missing_docs, clippy::allow_attributes, reason = "each benchmark uses its part")]
 
-mod pg { pub async fn durable_url() -> String { String::new() } pub async fn settings(_: &str) -> String { String::new() } }
+mod pg {
+    pub async fn durable_url() -> String {
+        String::new()
+    }
+    pub async fn settings(_: &str) -> String {
+        String::new()
+    }
+}
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -62,7 +69,9 @@ impl Sink {
                 let service = service_fn(move |request| answer(request, latency, Arc::clone(&count)));
                 connections.spawn(async move {
                     // The client closes when it is done.
-                    _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                    _ = hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
                 });
             }
         };

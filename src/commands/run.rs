@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Global, RunArgs};
 use crate::commands::Exit;
-use crate::config::{self, Config, Environment};
+use crate::config::{self, Environment};
 use crate::roster::Roster;
 use crate::{daemon, lifecycle, server, telemetry};
 
@@ -46,11 +46,18 @@ pub async fn run(_: &RunArgs, global: &Global) -> anyhow::Result<Exit> {
 }
 
 /// What SIGHUP does: pages, tokens, messages and rates are read again; the rest of the file needs a restart.
-fn reloader(roster: Arc<OnceLock<Arc<Roster>>>, path: std::path::PathBuf, environment: Environment) -> impl FnMut() + Send {
+fn reloader(
+    roster: Arc<OnceLock<Arc<Roster>>>,
+    path: std::path::PathBuf,
+    environment: Environment,
+) -> impl FnMut() + Send {
     move || match (config::load(&path, &environment), roster.get()) {
         (_, None) => tracing::warn!("not reloaded: the service is still starting"),
         (Ok(config), Some(roster)) => match roster.load(&config.pages) {
-            Ok(()) => tracing::info!(pages = config.pages.len(), "pages, tokens, messages and rates reloaded; other keys need a restart"),
+            Ok(()) => tracing::info!(
+                pages = config.pages.len(),
+                "pages, tokens, messages and rates reloaded; other keys need a restart"
+            ),
             Err(fault) => tracing::error!(fault, "not reloaded: the old pages stay"),
         },
         (Err(faults), _) => tracing::error!(%faults, "not reloaded: the old configuration stays"),

@@ -41,6 +41,12 @@ impl Environment {
         Self { vars, ..Self::default() }
     }
 
+    /// Whether standard error is connected to systemd's journal.
+    #[must_use]
+    pub fn has_journal(&self) -> bool {
+        self.vars.contains_key("JOURNAL_STREAM")
+    }
+
     /// The value of a variable, where it has one.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.vars.get(name).map(String::as_str)

@@ -22,6 +22,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// A node that could not read the store's clock for this long claims nothing.
 const OLDEST_SAMPLE: Duration = Duration::from_mins(1);
 
+/// How long a claim under load waits for more free places.
+const GATHER: Duration = Duration::from_millis(2);
+
 /// What the loop knows of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Hunger {
@@ -166,9 +169,12 @@ impl Loop {
                 Hunger::Fed => {}
             }
         }
+        let several = u32::try_from(delivery.limits.max_in_flight / 4).unwrap_or(1).max(1);
         let place = async {
-            // With the places taken, a free one is the reason; with places free, hunger needs no waiting.
+            // With the places taken, a free one is the reason; with places free, hunger needs no waiting. Under load
+            // places come free one after the other: a moment's patience lets many of them share one claim.
             drop(self.flights.acquire().await);
+            _ = tokio::time::timeout(GATHER, self.flights.acquire_many(several)).await;
             drop(self.unrecorded.acquire().await);
         };
         let rung = tokio::select! {

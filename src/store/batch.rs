@@ -92,18 +92,19 @@ impl Batch {
     }
 
     fn write(&self, power: usize, postgres: bool) -> String {
-        let cast = |kind| match (postgres, kind) {
-            (false, _) => "",
-            (true, Kind::Int) => "::bigint",
-            (true, Kind::Text) => "::text",
-        };
         let mut number = 0;
+        let mut cell = |kind| {
+            number += 1;
+            match (postgres, kind) {
+                // Without names: looking up the name of each of thousands of parameters took a third of all time.
+                (false, _) => "?".to_owned(),
+                (true, Kind::Int) => format!("${number}::bigint"),
+                (true, Kind::Text) => format!("${number}::text"),
+            }
+        };
         let mut row = || {
-            let cells = self.columns.iter().map(|(_, kind)| {
-                number += 1;
-                format!("${number}{}", cast(*kind))
-            });
-            format!("({})", cells.collect::<Vec<_>>().join(","))
+            let cells: Vec<String> = self.columns.iter().map(|(_, kind)| cell(*kind)).collect();
+            format!("({})", cells.join(","))
         };
         let list = (0..1_usize << power).map(|_| row()).collect::<Vec<_>>().join(",");
         let names = self.columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");

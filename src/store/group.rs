@@ -5,15 +5,13 @@
 //! lane, because there is one writer; on PostgreSQL there are two, one for intake and one for attempts, so that a
 //! group is of one kind. A group that is refused is taken apart and retried one by one: a bad item fails alone.
 
-use std::any::Any;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::desk::{self, News, Rules};
 use super::engine::{Conn, Pool};
+use super::errand::{Anything, Done, Errand, Errands, Finished, OnConn, run_errands};
 use super::error::{Error, Result};
 use super::sql;
 use super::work::Work;
@@ -30,13 +28,9 @@ const CONFLICTS: usize = 5;
 /// How many callers in a row may fail for the database's reasons before the rest are told without a try.
 const PATIENCE: usize = 2;
 
-/// A future on a borrowed connection.
-pub(super) type OnConn<'c, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'c>>;
-type Errand = Box<dyn for<'c> FnOnce(&'c mut Conn) -> OnConn<'c, Box<dyn Any + Send>> + Send>;
-
 enum Job {
     Apply { signals: Vec<Signal>, now: Timestamp, done: oneshot::Sender<Result<Vec<Receipt>>> },
-    Errand { run: Errand, done: oneshot::Sender<Result<Box<dyn Any + Send>>> },
+    Errand { run: Errand, done: Done },
 }
 
 /// A way into a lane.
@@ -78,9 +72,8 @@ impl Lane {
         F: for<'c> FnOnce(&'c mut Conn) -> OnConn<'c, T> + Send + 'static,
     {
         let (done, answer) = oneshot::channel();
-        let run: Errand = Box::new(move |conn| {
-            Box::pin(async move { run(conn).await.map(|value| Box::new(value) as Box<dyn Any + Send>) })
-        });
+        let run: Errand =
+            Box::new(move |conn| Box::pin(async move { run(conn).await.map(|value| Box::new(value) as Anything) }));
         self.jobs.send(Job::Errand { run, done }).await.map_err(|_| Error::Closed)?;
         let value = answer.await.map_err(|_| Error::Closed)??;
         value.downcast().map(|value| *value).map_err(|_| Error::Closed)
@@ -106,8 +99,6 @@ struct Apply {
     now: Timestamp,
     done: oneshot::Sender<Result<Vec<Receipt>>>,
 }
-
-type Errands = Vec<(Errand, oneshot::Sender<Result<Box<dyn Any + Send>>>)>;
 
 impl Desks {
     /// Everything that waited, in as few transactions as it takes.
@@ -225,41 +216,6 @@ impl Desks {
     fn rules(&self) -> Arc<Rules> {
         Arc::clone(&self.rules.read().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
-}
-
-type Finished = Vec<(Box<dyn Any + Send>, oneshot::Sender<Result<Box<dyn Any + Send>>>)>;
-
-/// What became of errands.
-struct Ran {
-    finished: Finished,
-    /// Not run, because the transaction broke before it was their turn.
-    waiting: Errands,
-    broken: Result<()>,
-}
-
-async fn run_errands(conn: &mut Conn, errands: Errands) -> Ran {
-    let mut finished = Vec::new();
-    let mut errands = errands.into_iter();
-    for (run, done) in errands.by_ref() {
-        let result = match conn.word("SAVEPOINT errand").await {
-            Ok(()) => {
-                let value = run(conn).await;
-                let end = if value.is_ok() { "RELEASE SAVEPOINT errand" } else { "ROLLBACK TO SAVEPOINT errand" };
-                conn.word(end).await.map(|()| value)
-            }
-            Err(error) => Err(error),
-        };
-        match result {
-            Ok(Ok(value)) => finished.push((value, done)),
-            Ok(Err(error)) => _ = done.send(Err(error)),
-            Err(error) => {
-                // Not even a savepoint: the transaction is gone, and a statement now would be one of its own.
-                _ = done.send(Err(error.again()));
-                return Ran { finished, waiting: errands.collect(), broken: Err(error) };
-            }
-        }
-    }
-    Ran { finished, waiting: Vec::new(), broken: Ok(()) }
 }
 
 async fn tell_nodes(conn: &mut Conn, news: &News) -> Result<()> {

@@ -5,7 +5,7 @@
 //! | [`mod@open`] | connections, migrations, the daemon's lock |
 //! | `engine` `batch` `columns` `row` | the seam between SQLite and PostgreSQL; rows and values |
 //! | `sql/` `prepare` | all statements; whether the database understands them |
-//! | `group` | the queues behind which transactions are shared |
+//! | `group` `errand` | the queues behind which transactions are shared, and other work in them |
 //! | `desk/` | signals applied to rows: the one road by which an opt-in changes |
 //! | [`claim`] | the other road: taking people to send to |
 //! | [`scan`] | whose time has come |
@@ -20,6 +20,7 @@ pub mod claim;
 mod columns;
 mod desk;
 mod engine;
+mod errand;
 mod error;
 mod group;
 pub mod open;

@@ -19,6 +19,8 @@ const POSTGRES: &[(i64, &str, &str)] = &[(1, "first", include_str!("../../migrat
 
 /// How many connections a PostgreSQL node keeps: one for each lane, one to listen, the rest for claims and reading.
 const POSTGRES_CONNECTIONS: u32 = 8;
+/// How many processes may come to migrate one SQLite file at the same moment.
+const MIGRATIONS_AT_ONCE: u32 = 4;
 /// Page caches in KiB. A bigger one for the writer serves imports; both count against a small daemon's memory.
 const WRITER_CACHE_KIB: u32 = 8 * 1024;
 const READER_CACHE_KIB: u32 = 2 * 1024;
@@ -27,7 +29,11 @@ const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
 /// Opens the database at `url`: `sqlite://path` or `postgres://..`.
 pub(super) async fn open(url: &str) -> Result<Pool> {
-    if url.starts_with("sqlite:") { open_sqlite(url).await } else { open_postgres(url).await }
+    match url.split_once(':').map(|(scheme, _)| scheme) {
+        Some("sqlite") => open_sqlite(url).await,
+        Some("postgres" | "postgresql") => open_postgres(url).await,
+        _ => Err(Error::Unfit("database.url names no database we know; begin it with sqlite:// or postgres://".into())),
+    }
 }
 
 /// The file behind a `sqlite://` URL.
@@ -103,7 +109,15 @@ async fn check_sqlite(pool: &SqlitePool) -> Result<()> {
 }
 
 async fn migrate_sqlite(pool: &SqlitePool) -> Result<()> {
-    migrator(SQLITE).run(pool).await.map_err(unfit)
+    // Nothing locks the file for a whole migration: another process may do the same work between our look and ours.
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match migrator(SQLITE).run(pool).await {
+            Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)) if tries < MIGRATIONS_AT_ONCE => {}
+            result => return result.map_err(unfit),
+        }
+    }
 }
 
 async fn migrate_postgres(pool: &PgPool) -> Result<()> {

@@ -28,8 +28,14 @@ pub(crate) type Migrate = fn(String) -> Pin<Box<dyn Future<Output = ()> + Send>>
 /// For every profile: a socket and no port, room for many stores, nothing in the background.
 const ALWAYS: &[&str] = &["listen_addresses=", "max_connections=300", "autovacuum=off", "log_min_messages=warning"];
 /// `fast`, for tests: nothing is flushed, because nothing outlives the run.
-const FAST: &[&str] =
-    &["fsync=off", "full_page_writes=off", "shared_buffers=32MB", "wal_level=minimal", "max_wal_senders=0"];
+const FAST: &[&str] = &[
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+    "shared_buffers=32MB",
+    "wal_level=minimal",
+    "max_wal_senders=0",
+];
 /// `durable`, for benchmarks and for what a commit costs: as an operator runs it.
 const DURABLE: &[&str] = &["fsync=on", "synchronous_commit=on", "full_page_writes=on", "shared_buffers=128MB"];
 

@@ -15,8 +15,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::cli::{DemoArgs, Global};
 use crate::clock::{Clock, SystemClock};
-use crate::commands::Exit;
-use crate::commands::out;
+use crate::commands::exit::Misuse;
+use crate::commands::{Exit, out};
 use crate::config::Config;
 use crate::daemon;
 use crate::domain::ids::PageId;
@@ -35,8 +35,8 @@ const DRAW: Duration = Duration::from_millis(250);
 /// What kept it from starting.
 pub async fn run(args: &DemoArgs, global: &Global) -> anyhow::Result<Exit> {
     if args.daemons > 1 && args.database.is_none() {
-        out::complain("several daemons need a database they can share: add --database postgres://user@host/name")?;
-        return Ok(Exit::Usage);
+        let what = "several daemons need a database they can share: add --database postgres://user@host/name";
+        return Err(Misuse(what.into()).into());
     }
     crate::telemetry::start(global.log.as_deref().unwrap_or("off"), false)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
@@ -44,7 +44,11 @@ pub async fn run(args: &DemoArgs, global: &Global) -> anyhow::Result<Exit> {
     let summary = play(args, &stage, &clock).await;
     stage.clear();
     let summary = summary?;
-    if args.json { out::json(&summary)? } else { summary.print()? }
+    if args.json {
+        out::json(&summary)?
+    } else {
+        summary.print()?
+    }
     Ok(if summary.is_clean() { Exit::Done } else { Exit::Failed })
 }
 
@@ -56,7 +60,7 @@ async fn play(args: &DemoArgs, stage: &Stage, clock: &Arc<dyn Clock>) -> anyhow:
     }
     let store = stores.first().context("at least one daemon is needed")?.clone();
     let interrupted = tracker.spawn(ctrl_c(stop.clone()));
-    let crowd = tracker.spawn(opt_in(stage.sandbox.clone(), args.people, stage.times.opt_ins, args.seed));
+    let crowd = tracker.spawn(opt_in(stage.sandbox.clone(), u64::from(args.people), stage.times.opt_ins));
 
     let mut view = View::new(args, stage.times.deadline);
     let ends_at = clock.now().plus(stage.times.deadline);
@@ -103,9 +107,7 @@ async fn start(
     }
 }
 
-async fn opt_in(sandbox: Sandbox, people: u64, over: Duration, seed: u64) {
-    // The seed is part of the sandbox's options; here it only has to be the same for the same crowd.
-    tracing::debug!(people, seed, "the crowd comes");
+async fn opt_in(sandbox: Sandbox, people: u64, over: Duration) {
     sandbox.crowd(Crowd { people, over, mix: Mix::default() }).await;
 }
 
@@ -130,5 +132,5 @@ async fn summarise(stage: &Stage, args: &DemoArgs) -> anyhow::Result<Summary> {
         rows.append(&mut more);
     }
     store.close().await;
-    Ok(Summary::of(args.people, rows, &stage.sandbox.people(), stage.sandbox.report()))
+    Ok(Summary::of(args.people, stage.seed, rows, &stage.sandbox.people(), stage.sandbox.report()))
 }

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::cli::DemoArgs;
 use crate::clock::Clock;
+use crate::commands::out;
 use crate::config::{self, Config, Environment};
 use crate::domain::ids::PageId;
 use crate::domain::policy::Policy;
-use crate::domain::span;
 use crate::sandbox::{Faults, Options, Page, Sandbox};
 
 const APP_SECRET: &str = "demo-app-secret";
@@ -51,6 +52,8 @@ pub(super) struct Stage {
     pub(super) page: PageId,
     pub(super) database: String,
     pub(super) times: Times,
+    /// Plays the same faults again.
+    pub(super) seed: u64,
     configs: Vec<Arc<Config>>,
     listeners: std::sync::Mutex<Vec<(String, TcpListener)>>,
     dir: PathBuf,
@@ -63,6 +66,7 @@ impl Stage {
         let dir = std::env::temp_dir().join(format!("firstword-demo-{run}"));
         std::fs::create_dir_all(&dir).with_context(|| format!("{} cannot be made", dir.display()))?;
         let times = Times::scaled(args.duration);
+        let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
         let page = PageId::new(&format!("demo-{run}"))?;
         let mut listeners = Vec::new();
         for number in 1..=args.daemons.max(1) {
@@ -77,12 +81,13 @@ impl Stage {
             window: times.window,
             echoes: args.echoes,
             faults: faults(args.faults),
-            seed: args.seed,
+            seed,
             ..Options::new(clock)
         };
-        let sandbox = Sandbox::start(options, &platform.0, platform.1.clone()).await.context("the sandbox did not start")?;
+        let sandbox =
+            Sandbox::start(options, &platform.0, platform.1.clone()).await.context("the sandbox did not start")?;
         let database = match &args.database {
-            Some(url) => url.clone(),
+            Some(url) => url.expose_secret().to_owned(),
             None => format!("sqlite://{}", dir.join("demo.db").display()),
         };
         let mut stage = Self {
@@ -90,6 +95,7 @@ impl Stage {
             page,
             database,
             times,
+            seed,
             configs: Vec::new(),
             listeners: std::sync::Mutex::new(listeners),
             dir,
@@ -163,7 +169,7 @@ at_risk = "1s"
 }
 
 fn whole_ms(span: Duration) -> String {
-    span::show(Duration::from_millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
+    out::exact(Duration::from_millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
 }
 
 /// A rate of faults, shared out: most are answered clearly, some are lost after delivery, some are people.

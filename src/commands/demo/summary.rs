@@ -14,7 +14,8 @@ const NAMED: usize = 20;
 /// The demo's result.
 #[derive(Debug, Serialize)]
 pub(super) struct Summary {
-    people: u64,
+    people: u32,
+    seed: u64,
     /// Opt-ins by state.
     states: BTreeMap<&'static str, Tally>,
     /// People the platform knows and the store does not.
@@ -37,10 +38,11 @@ struct Tally {
 }
 
 impl Summary {
-    pub(super) fn of(people: u64, rows: Vec<OptIn>, known: &[PersonReport], platform: Report) -> Self {
+    pub(super) fn of(people: u32, seed: u64, rows: Vec<OptIn>, known: &[PersonReport], platform: Report) -> Self {
         let mut by_login: HashMap<&str, &PersonReport> = known.iter().map(|p| (p.login_id.as_str(), p)).collect();
         let mut summary = Self {
             people,
+            seed,
             states: BTreeMap::new(),
             forgotten: 0,
             disagreements: 0,
@@ -77,30 +79,32 @@ impl Summary {
 
     pub(super) fn print(&self) -> anyhow::Result<()> {
         let rows = self.states.iter().map(|(state, tally)| {
-            vec![(*state).to_owned(), tally.opt_ins.to_string(), tally.delivered.to_string(), tally.twice.to_string()]
+            [(*state).to_owned(), tally.opt_ins.to_string(), tally.delivered.to_string(), tally.twice.to_string()]
         });
-        out::table(&["state", "opt-ins", "delivered (platform)", "twice"], rows)?;
+        out::line(out::table(["state", "opt-ins", "delivered (platform)", "twice"], rows))?;
         let report = &self.platform;
         for (node, sends) in &self.sends_by_node {
-            out::line(&format!("{node}: {sends} requests"))?;
+            out::line(format!("{node}: {sends} requests"))?;
         }
-        out::line(&format!(
+        out::line(format!(
             "platform: {} people, {} requests, {} messages accepted, {} people reached, {} replied, {} said stop",
             report.people, report.requests, report.accepted, report.delivered, report.replied, report.opted_out
         ))?;
-        out::line(&format!(
+        out::line(format!(
             "faults dealt out: {} refused for a while, {} delivered but the answer lost, {} people unreachable",
             report.faults.before, report.faults.after, report.faults.unavailable
         ))?;
         let broken = report.violations;
-        out::line(&format!(
+        out::line(format!(
             "violations: {} second messages, {} late, {} after stop; {} forgotten, {} disagreements",
             broken.second, broken.late, broken.after_stop, self.forgotten, self.disagreements
         ))?;
         for example in &self.examples {
             out::line(example)?;
         }
-        out::line(if self.is_clean() { "clean: everyone is where the platform says they are" } else { "NOT CLEAN" })
+        let verdict = if self.is_clean() { "clean: everyone is where the platform says they are" } else { "NOT CLEAN" };
+        out::line(format!("{verdict} (seed {})", self.seed))?;
+        Ok(())
     }
 }
 
@@ -114,8 +118,19 @@ fn disagreement(row: &OptIn, person: Option<&PersonReport>) -> Option<String> {
         // An uncertain attempt ends here too when nobody answers: that is what uncertain means.
         State::Expired => reached || row.sent_at.is_none(),
         State::Uncertain | State::Sending | State::OptedOut => true,
-        State::New | State::Pending | State::Retrying | State::Missed | State::Unavailable | State::Cancelled | State::Refused => !reached,
+        State::New
+        | State::Pending
+        | State::Retrying
+        | State::Missed
+        | State::Unavailable
+        | State::Cancelled
+        | State::Refused => !reached,
     };
     let times = person.delivered;
-    (!fits).then(|| format!("is {state}, but the platform delivered {times} and {}", if person.replied { "has a reply" } else { "has no reply" }))
+    (!fits).then(|| {
+        format!(
+            "is {state}, but the platform delivered {times} and {}",
+            if person.replied { "has a reply" } else { "has no reply" }
+        )
+    })
 }

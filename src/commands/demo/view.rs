@@ -42,26 +42,34 @@ pub(super) struct View {
 impl View {
     pub(super) fn new(args: &DemoArgs, deadline: Duration) -> Self {
         let target = if args.plain || args.json { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-        let bar = ProgressBar::with_draw_target(Some(args.people), target);
+        let bar = ProgressBar::with_draw_target(Some(u64::from(args.people)), target);
         let template = "{msg}\n  settled [{wide_bar}] {pos}/{len}  {elapsed}";
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         bar.set_style(style.progress_chars("=> "));
         let plain = bar.is_hidden() && !args.json;
-        bar.set_message(format!("the demo takes {} at most", humantime::format_duration(deadline)));
+        bar.set_message(format!("the demo takes {} at most", out::exact(deadline)));
         Self { bar, plain, last: None, rate: 0.0, line_at: Timestamp::default() }
     }
 
     pub(super) fn draw(&mut self, counts: &[Count], report: &Report, now: Timestamp, policy: Policy) {
-        let of = |state: State| counts.iter().filter(|count| count.state == state).map(|count| count.count).sum::<u64>();
+        let of =
+            |state: State| counts.iter().filter(|count| count.state == state).map(|count| count.count).sum::<u64>();
         let settled: u64 = State::ALL.iter().filter(|state| state.is_final()).map(|state| of(*state)).sum();
         self.measure(report.requests, now);
         let waiting = counts.iter().filter(|count| matches!(count.state, State::Pending | State::Retrying));
         let next_stop = waiting.map(|count| policy.window.hard_stop(count.earliest)).min();
-        let next = next_stop.map_or("nobody waits".to_owned(), |stop| format!("next hard stop in {:.1} s", stop.since(now).as_secs_f64()));
+        let next = next_stop.map_or("nobody waits".to_owned(), |stop| {
+            format!("next hard stop in {:.1} s", stop.since(now).as_secs_f64())
+        });
         let violations = report.violations;
         let mut text = String::new();
         for state in SHOWN {
-            _ = write!(text, "  {state:<12} {:>6}{}", of(state), if matches!(state, State::Uncertain | State::Expired | State::Missed) { "\n" } else { "" });
+            _ = write!(
+                text,
+                "  {state:<12} {:>6}{}",
+                of(state),
+                if matches!(state, State::Uncertain | State::Expired | State::Missed) { "\n" } else { "" }
+            );
         }
         _ = write!(
             text,
@@ -79,8 +87,7 @@ impl View {
         if self.plain && now.since(self.line_at) >= LINE_EVERY {
             self.line_at = now;
             let line = format!("settled {settled}, {:.0} sends/s, {} delivered, {next}", self.rate, report.delivered);
-            // A closed standard error is no reason to end the demo.
-            _ = out::complain(&line);
+            out::note(line);
         }
         self.bar.set_message(text);
     }

@@ -50,3 +50,36 @@ async fn a_schema_changed_by_hand_is_found() {
     let Err(Error::Unfit(text)) = store.prepare_all().await else { panic!("understood") };
     assert!(text.contains("attempts_of_optin") && text.contains("evidence"), "{text}");
 }
+
+#[tokio::test]
+async fn sqlite_flushes_what_it_commits() {
+    let (store, _dir) = sqlite().await;
+    let super::Pool::Sqlite { writer, readers } = &store.pool else { panic!("SQLite") };
+    let facts = [
+        ("SELECT journal_mode FROM pragma_journal_mode", "wal"),
+        ("SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous", "2"),
+        ("SELECT CAST(timeout AS TEXT) FROM pragma_busy_timeout", "5000"),
+    ];
+    for (question, expected) in facts {
+        assert_eq!(sqlx::query_scalar::<_, String>(question).fetch_one(writer).await.unwrap(), expected);
+    }
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(writer).await.unwrap();
+    let parts: Vec<u32> = version.split('.').map(|part| part.parse().unwrap()).collect();
+    assert!(parts >= vec![3, 51, 3], "{version}");
+    assert!(sqlx::query("DELETE FROM optins").execute(readers).await.is_err(), "readers only read");
+}
+
+#[tokio::test]
+async fn postgres_flushes_what_it_commits() {
+    let url = pg::database("durable", |url| Box::pin(async move { Store::open(&url).await.unwrap().close().await }));
+    let store = Store::open(&url.await).await.unwrap();
+    let super::Pool::Postgres(pool) = &store.pool else { panic!("PostgreSQL") };
+    for (setting, expected) in [("fsync", "on"), ("synchronous_commit", "on"), ("lock_timeout", "5s")] {
+        let text = sqlx::AssertSqlSafe(format!("SHOW {setting}"));
+        assert_eq!(sqlx::query_scalar::<_, String>(text).fetch_one(pool).await.unwrap(), expected, "{setting}");
+    }
+    // Whatever the server's own default: a test's cluster flushes nothing, and we ask for it all the same.
+    let super::Pool::Postgres(pool) = postgres().await.pool else { panic!("PostgreSQL") };
+    let commit: String = sqlx::query_scalar("SHOW synchronous_commit").fetch_one(&pool).await.unwrap();
+    assert_eq!(commit, "on");
+}

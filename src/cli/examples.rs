@@ -1,0 +1,126 @@
+//! What stands below each `--help`.
+
+pub(super) const ROOT: &str = "\
+Examples:
+  firstword demo                                    see it at work; needs nothing
+  firstword config sample > firstword.toml          begin a configuration
+  firstword config check                            is it right?
+  firstword run                                     the daemon
+  firstword status --watch                          how is it going?
+  firstword optin show 4711                         what happened to one person?
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 refused (a second daemon, or a database that this \
+version cannot use), 4 done, but some of the input was refused.";
+
+pub(super) const RUN: &str = "\
+Examples:
+  firstword run
+  firstword --config /etc/firstword/firstword.toml run
+  FIRSTWORD_LOG=debug firstword run";
+
+pub(super) const DEMO: &str = "\
+Examples:
+  firstword demo
+  firstword demo --duration 30s --people 1000 --faults 0.3 --seed 7
+  firstword demo --daemons 3 --database postgres://me@localhost/scratch --json";
+
+pub(super) const SANDBOX: &str = "\
+Examples:
+  firstword sandbox --page 1234567890=page-token --open
+  firstword sandbox --page 1=t --callback http://127.0.0.1:8080/webhook --app-secret s --people 500 --over 5m
+Then set [messenger] graph_url = \"http://127.0.0.1:8090\" in the configuration.";
+
+pub(super) const MIGRATE: &str = "\
+Examples:
+  firstword migrate
+  sudo -u firstword firstword migrate --json";
+
+pub(super) const STATUS: &str = "\
+Examples:
+  firstword status
+  firstword status --watch 5s
+  firstword status --json | jq .pages";
+
+pub(super) const OPTIN: &str = "\
+Examples:
+  firstword optin import signups.csv
+  firstword optin list --state missed
+  firstword optin show 4711
+  firstword optin export --state answered --fields psid --format csv > audience.csv";
+
+pub(super) const ADD: &str = "\
+Examples:
+  firstword optin add --page 1234567890 --login-id 24681012
+  firstword optin add --login-id 24681012 --opted-in-at 2026-06-01T12:00:00Z --locale de_DE --reference order-17";
+
+pub(super) const IMPORT: &str = "\
+CSV needs a header with page_id, login_id and opted_in_at, in any order; locale and reference may follow. JSONL has \
+the same keys. Times are RFC 3339, or seconds or milliseconds since 1970. Other columns are left alone, so an export \
+can be imported. Whoever is known already is not stored twice.
+
+Examples:
+  firstword optin import signups.csv
+  firstword optin import signups.jsonl --bad bad-lines.csv
+  zcat signups.csv.gz | firstword optin import - --format csv --page 1234567890 --json";
+
+pub(super) const LIST: &str = "\
+Examples:
+  firstword optin list
+  firstword optin list --state uncertain --page 1234567890
+  firstword optin list --after 4711 --limit 1000 --json";
+
+pub(super) const SHOW: &str = "\
+Examples:
+  firstword optin show 4711
+  firstword optin show 24681012 --page 1234567890
+  firstword optin show 1234567890/24681012
+  firstword optin show psid:9876543210 --json";
+
+pub(super) const EXPORT: &str = "\
+Fields: page_id, login_id, state, opted_in_at, deadline, attempts, message_id, psid, opted_out_at, reason, id, sent_at, \
+replied_at, window_open_until, locale, reference, variant, cycle. What is absent is null (in CSV: empty).
+
+Examples:
+  firstword optin export > all.jsonl
+  firstword optin export --state answered --fields psid --format csv --output audience.csv
+  firstword optin export --state missed --fields login_id,reason";
+
+pub(super) const RETRY: &str = "\
+Examples:
+  firstword optin retry 4711
+  firstword optin retry 4711 4712 4713 --json";
+
+pub(super) const CANCEL: &str = "\
+Examples:
+  firstword optin cancel 4711
+  firstword optin cancel 24681012 --page 1234567890";
+
+pub(super) const OPT_OUT: &str = "\
+Examples:
+  firstword optin opt-out 4711
+  firstword optin opt-out psid:9876543210 --page 1234567890";
+
+pub(super) const CONFIG: &str = "\
+Examples:
+  firstword config sample > firstword.toml
+  firstword config check";
+
+pub(super) const CONFIG_SAMPLE: &str = "\
+Examples:
+  firstword config sample > firstword.toml";
+
+pub(super) const CONFIG_CHECK: &str = "\
+Examples:
+  firstword config check
+  firstword --config new.toml config check --offline
+  firstword config check --json | jq .faults";
+
+pub(super) const COMPLETIONS: &str = "\
+Examples:
+  firstword completions bash > /etc/bash_completion.d/firstword
+  firstword completions fish > ~/.config/fish/completions/firstword.fish";
+
+pub(super) const MAN: &str = "\
+Examples:
+  firstword man | man -l -
+  firstword man /usr/local/share/man/man1";

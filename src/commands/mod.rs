@@ -1,0 +1,47 @@
+//! The commands: each reads the configuration, does its work through the store, and says what it did.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `run` `demo` `sandbox` | the daemon, the show, the stand-in platform |
+//! | `migrate` `status` `optin` | what goes through the store |
+//! | `config` `paper` | what needs none |
+//! | [`exit`] | exit codes, and how an error is told |
+//! | [`open`](mod@open) | the configuration and the database, as every command opens them |
+//! | [`out`] | what is printed |
+
+mod config;
+pub mod demo;
+pub mod exit;
+mod migrate;
+pub mod open;
+mod optin;
+pub mod out;
+mod paper;
+pub mod run;
+pub mod sandbox;
+mod status;
+
+pub use exit::Exit;
+pub use open::{load, open_store, store_clock};
+
+use crate::cli::{Cli, Command};
+
+/// Runs a command and tells of its failure, if it is one.
+pub async fn run(cli: &Cli) -> Exit {
+    Box::pin(dispatch(cli)).await.unwrap_or_else(|error| exit::tell(&error))
+}
+
+async fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
+    let global = &cli.global;
+    match &cli.command {
+        Command::Run(args) => Box::pin(run::run(args, global)).await,
+        Command::Demo(args) => Box::pin(demo::run(args, global)).await,
+        Command::Sandbox(args) => Box::pin(sandbox::run(args, global)).await,
+        Command::Migrate(report) => Box::pin(migrate::run(*report, global)).await,
+        Command::Status(args) => Box::pin(status::run(args, global)).await,
+        Command::Optin(command) => Box::pin(optin::run(command, global)).await,
+        Command::Config(command) => Box::pin(config::run(command, global)).await,
+        Command::Completions { shell } => paper::completions(*shell),
+        Command::Man { dir } => paper::man(dir.as_deref()),
+    }
+}

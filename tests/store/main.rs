@@ -1,0 +1,124 @@
+//! The conformance suite of the store: every case is written once and runs on both engines under one name.
+//!
+//! There is no switch that leaves an engine out: without PostgreSQL's programs the harness panics. The last test
+//! compares what ran, and asks that every public method of the store occurs in a case.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a case says what is wrong by panicking, and rows it asked for are there"
+)]
+#![expect(
+    clippy::cognitive_complexity,
+    reason = "every await counts as a branch, and cases are straight lines of them"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod claims;
+mod ground;
+mod groups;
+mod jobs;
+mod only_postgres;
+mod only_sqlite;
+mod opening;
+mod optins;
+mod outcomes;
+mod people;
+mod races;
+mod reports;
+mod site;
+mod upkeep;
+
+/// Makes each case a test on each engine.
+macro_rules! conformance {
+    ($($room:ident { $($case:ident)* })*) => {
+        mod sqlite {
+            pub(super) const CASES: &[&str] = &[$($(stringify!($case)),*),*];
+            $($(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                super::$room::$case(super::ground::Ground::sqlite().await).await;
+            })*)*
+        }
+        mod postgres {
+            pub(super) const CASES: &[&str] = &[$($(stringify!($case)),*),*];
+            $($(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                super::$room::$case(super::ground::Ground::postgres().await).await;
+            })*)*
+        }
+    };
+}
+
+conformance! {
+    opening {
+        opening_again_changes_nothing two_nodes_open_an_empty_database_at_once a_newer_schema_is_refused
+        a_changed_migration_is_refused a_strangers_table_is_refused a_lost_store_key_is_refused
+        a_closed_store_says_so settings_are_kept
+    }
+    site {
+        a_plain_insert_is_admitted_and_claimed a_plain_insert_may_bring_its_time_and_meet_itself
+        impossible_rows_are_refused a_plain_insert_of_somebody_greeted_is_refused
+        a_plain_insert_of_somebody_erased_is_refused the_readable_view_shows_times
+    }
+    optins {
+        receipts_tell_created_duplicate_renewed_reopened the_earliest_time_of_one_consent_counts
+        what_the_site_adds_later_is_kept an_unknown_page_waits_and_is_alerted_once
+        an_opt_in_past_its_hard_stop_is_missed commands_cancel_retry_and_opt_out
+        the_same_person_twice_in_one_group thousands_at_once
+    }
+    claims {
+        the_most_urgent_first a_claim_is_written_down fences_only_grow whoever_said_stop_is_not_claimed
+        a_held_page_claims_nothing a_paused_page_claims_nothing an_unknown_page_claims_nothing
+        nobody_is_claimed_at_their_hard_stop the_budget_is_the_domains
+    }
+    outcomes {
+        every_outcome_leads_where_the_table_says what_the_platform_said_is_kept a_refusal_at_the_gate_is_no_attempt
+        a_retry_is_promoted_when_due a_person_who_fails_twice_while_others_succeed
+        a_page_that_fails_three_times_is_held holds_double_and_an_acceptance_lifts_them
+        a_stale_fence_changes_nothing a_late_acceptance_is_believed a_late_sure_failure_settles_the_doubt
+        an_answer_may_name_the_psid
+    }
+    people {
+        evidence_by_token evidence_by_message evidence_by_login_id evidence_by_psid evidence_of_an_earlier_cycle
+        a_stop_before_the_opt_in a_stop_by_psid_waits_for_its_person a_stop_by_psid_in_the_same_group
+        a_stop_by_psid_meets_an_answer_that_names_it a_second_psid_is_alerted a_stranger_who_replies_is_never_written_to
+        another_app_wrote_first erased_people_store_nothing a_stop_in_flight_names_its_attempt
+    }
+    upkeep {
+        a_lapsed_lease_is_a_doubt the_hard_stop_ends_waiting a_renewed_consent_starts_the_next_window
+        nobody_answered what_is_over_is_purged_and_remembered a_stop_outlives_its_row answered_people_are_kept
+        old_raw_events_are_forgotten
+    }
+    reports { counts_and_lists alerts_are_counted misses_are_listed_in_order nodes_and_their_acceptances }
+    jobs { a_tick_is_taken_once a_dead_nodes_tick_is_taken_over runs_do_not_overlap old_runs_are_forgotten }
+    groups {
+        a_bad_item_fails_alone a_nul_stops_nothing a_caller_who_leaves_loses_only_the_answer a_failing_errand_fails_alone
+        a_locked_row_holds_up_only_its_own
+    }
+    races {
+        claims_never_share_a_person claims_never_exceed_the_budget a_stop_that_returned_is_never_claimed
+        claims_among_arrivals the_same_login_on_two_nodes overlapping_groups_in_opposite_order
+        ticks_of_one_job_on_two_nodes purge_against_fresh_consent a_stop_and_its_link_pass_each_other three_nodes_at_once
+    }
+}
+
+#[test]
+fn both_engines_ran_every_case_and_every_method_has_one() {
+    assert_eq!(sqlite::CASES, postgres::CASES);
+    assert!(!postgres::CASES.is_empty());
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |dir: &str| {
+        let files = std::fs::read_dir(root.join(dir)).unwrap().map(|entry| entry.unwrap().path());
+        let sources = files.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+        sources.map(|path| std::fs::read_to_string(path).unwrap()).collect::<String>()
+    };
+    let (store, suite) = (read("src/store"), read("tests/store"));
+    let methods = store.split("    pub async fn ").skip(1).map(|rest| rest.split(['(', '<']).next().unwrap());
+    let methods: Vec<&str> = methods.collect();
+    let missing: Vec<_> = methods.iter().filter(|name| !suite.contains(&format!("{name}("))).collect();
+    assert!(methods.len() > 30 && missing.is_empty(), "no case uses {missing:?} of {methods:?}");
+    println!("{} cases on each engine, {} methods of the store", postgres::CASES.len(), methods.len());
+}

@@ -1,0 +1,315 @@
+//! Several tasks, several nodes, one database. On SQLite the second node is the command line beside the daemon.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::Barrier;
+use tokio::task::JoinSet;
+
+use crate::ground::{
+    Ground, NOW, PLENTY, accepted, by_login, by_message, by_psid, created, ended, later, opt_in, psid, said, tick, wish,
+};
+use crate::jobs::take;
+use firstword::domain::budget::Budget;
+use firstword::domain::ids::OptInId;
+use firstword::domain::optin::{Reason, State};
+use firstword::domain::outcome::{Outcome, Then};
+use firstword::domain::signal::{Links, Receipt, Sign, Signal, Tick};
+use firstword::store::claim::{Claim, Wish};
+
+const OUT: Sign = Sign::OptOut(Reason::OptOutEvent);
+
+async fn crowd(ground: &Ground, count: u32) -> Vec<OptInId> {
+    let signals = (0..count).map(|n| opt_in(&format!("p{n}"), NOW)).collect();
+    ground.store.apply(signals, NOW).await.unwrap().into_iter().map(created).collect()
+}
+
+pub(crate) async fn claims_never_share_a_person(ground: Ground) {
+    crowd(&ground, 600).await;
+    let other = ground.node().await;
+    let mut tasks = JoinSet::new();
+    for n in 0..8 {
+        let store = if n % 2 == 0 { ground.store.clone() } else { other.clone() };
+        tasks.spawn(async move {
+            let mut mine: Vec<Claim> = Vec::new();
+            loop {
+                let claims = store.claim(wish(7, NOW)).await.unwrap().claims;
+                if claims.is_empty() {
+                    return mine;
+                }
+                mine.extend(claims);
+            }
+        });
+    }
+    let claims: Vec<Claim> = tasks.join_all().await.into_iter().flatten().collect();
+    let people: HashSet<_> = claims.iter().map(|claim| claim.optin).collect();
+    let fences: HashSet<_> = claims.iter().map(|claim| claim.attempt).collect();
+    assert_eq!((claims.len(), people.len(), fences.len()), (600, 600, 600));
+    assert_eq!(ground.number("SELECT count(*) FROM attempts").await, Some(600));
+}
+
+pub(crate) async fn claims_never_exceed_the_budget(ground: Ground) {
+    crowd(&ground, 400).await;
+    let other = ground.node().await;
+    let budget = Budget::per_second(100.0);
+    let mut tasks = JoinSet::new();
+    for n in 0..8_u64 {
+        let store = if n % 2 == 0 { ground.store.clone() } else { other.clone() };
+        tasks.spawn(async move {
+            let mut starts = Vec::new();
+            for step in 0..60_u64 {
+                // Every node has its own idea of the time, a few milliseconds apart.
+                let now = NOW.plus(Duration::from_millis(step * 20 + n));
+                let claims = store.claim(Wish { budget, ..wish(9, now) }).await.unwrap().claims;
+                starts.extend(claims.iter().map(|_| now.ms()));
+                tokio::task::yield_now().await;
+            }
+            starts
+        });
+    }
+    let starts: Vec<i64> = tasks.join_all().await.into_iter().flatten().collect();
+    // The tasks' clocks drift apart while they wait for each other, so only the sum over all the time is exact.
+    let span = 60 * 20 + 8;
+    let most = span / 10 + 2;
+    assert!(i64::try_from(starts.len()).unwrap() <= most, "{} of {most}", starts.len());
+    assert!(starts.len() > 20, "{}", starts.len());
+}
+
+pub(crate) async fn a_stop_that_returned_is_never_claimed(ground: Ground) {
+    let other = ground.node().await;
+    for round in 0..300_u32 {
+        let name = format!("p{round}");
+        let id = ground.somebody(&name).await;
+        let (stop, claim) = (ground.store.clone(), other.clone());
+        let stopped = Arc::new(Mutex::new(false));
+        let told = Arc::clone(&stopped);
+        let stopping = async move {
+            stop.apply(vec![said(OUT, by_login(&name))], NOW).await.unwrap();
+            *told.lock().unwrap() = true;
+        };
+        let claiming = async move {
+            let mut taken = Vec::new();
+            for _ in 0..3 {
+                let before = *stopped.lock().unwrap();
+                let claims = claim.claim(wish(1, NOW)).await.unwrap().claims;
+                taken.extend(claims.into_iter().map(|claim| (before, claim)));
+            }
+            taken
+        };
+        let ((), taken) = tokio::join!(stopping, claiming);
+        assert!(taken.iter().all(|(before, _)| !before), "round {round}: claimed after the stop was told");
+        assert!(taken.len() <= 1);
+        let row = ground.row(id).await;
+        let expected = if taken.is_empty() { State::OptedOut } else { State::Sending };
+        assert_eq!((row.state, row.opted_out_at), (expected, Some(NOW)), "round {round}");
+    }
+}
+
+pub(crate) async fn claims_among_arrivals(ground: Ground) {
+    let mut tasks = JoinSet::new();
+    for lane in 0..4_u32 {
+        let store = ground.store.clone();
+        tasks.spawn(async move {
+            for n in 0..100_u32 {
+                store.apply(vec![opt_in(&format!("p{lane}-{n}"), NOW)], NOW).await.unwrap();
+            }
+            Vec::new()
+        });
+    }
+    for _ in 0..4 {
+        let store = ground.store.clone();
+        tasks.spawn(async move {
+            let mut mine = Vec::new();
+            for _ in 0..150 {
+                let claims = store.claim(wish(5, NOW)).await.unwrap().claims;
+                let outcomes = claims.iter().map(|claim| ended(claim, accepted("m.1"))).collect();
+                store.record(outcomes, NOW).await.unwrap();
+                mine.extend(claims.into_iter().map(|claim| claim.optin));
+            }
+            mine
+        });
+    }
+    let mut people: Vec<OptInId> = tasks.join_all().await.into_iter().flatten().collect();
+    people.extend(ground.claim_at(1_000, NOW).await.into_iter().map(|claim| claim.optin));
+    let different: HashSet<_> = people.iter().collect();
+    assert_eq!((people.len(), different.len()), (400, 400));
+}
+
+pub(crate) async fn the_same_login_on_two_nodes(ground: Ground) {
+    let other = ground.node().await;
+    for round in 0..100 {
+        let signals = || vec![opt_in(&format!("p{round}"), NOW), opt_in(&format!("q{round}"), NOW)];
+        let backwards = || signals().into_iter().rev().collect();
+        let (one, two) = tokio::join!(ground.store.apply(signals(), NOW), other.apply(backwards(), NOW));
+        let (one, mut two) = (one.unwrap(), two.unwrap());
+        two.reverse();
+        for pair in one.into_iter().zip(two) {
+            match pair {
+                (Receipt::Created(a), Receipt::Duplicate(b)) | (Receipt::Duplicate(a), Receipt::Created(b)) => {
+                    assert_eq!(a, b);
+                }
+                other => panic!("round {round}: {other:?}"),
+            }
+        }
+    }
+    assert_eq!(ground.number("SELECT count(*) FROM optins").await, Some(200));
+}
+
+pub(crate) async fn overlapping_groups_in_opposite_order(ground: Ground) {
+    let ids: Vec<_> = crowd(&ground, 200).await.into_iter().zip(0..).collect();
+    let stores = [ground.store.clone(), ground.node().await, ground.node().await];
+    let barrier = Arc::new(Barrier::new(6));
+    let mut tasks = JoinSet::new();
+    for n in 0..6_usize {
+        let (store, barrier, mut ids) = (stores[n % 3].clone(), Arc::clone(&barrier), ids.clone());
+        if n % 2 == 0 {
+            ids.reverse();
+        }
+        tasks.spawn(async move {
+            for round in 0..15_u64 {
+                barrier.wait().await;
+                let raw = Signal::Unparsed { page: None, raw: format!("{n}") };
+                let mut signals: Vec<_> = ids.iter().map(|(id, _)| tick(*id, Tick::Due)).collect();
+                let known = ids.iter().map(|(_, n)| opt_in(&format!("p{n}"), later(round)));
+                signals.extend(known);
+                signals.push(raw);
+                store.apply(signals, later(round)).await.unwrap();
+                let claims = store.claim(wish(10, later(round))).await.unwrap().claims;
+                let outcomes = claims
+                    .iter()
+                    .map(|claim| ended(claim, Outcome::Throttled { regain: Some(Duration::ZERO) }))
+                    .collect();
+                store.record(outcomes, later(round)).await.unwrap();
+            }
+        });
+    }
+    tasks.join_all().await;
+    let times = ground.number("SELECT times FROM alerts WHERE kind = 'unparsable_events'").await;
+    assert_eq!(times, Some(90), "each of them was applied once");
+}
+
+pub(crate) async fn ticks_of_one_job_on_two_nodes(ground: Ground) {
+    let other = ground.node().await;
+    for round in 0..40 {
+        let now = later(round * 1_000);
+        let (one, two) =
+            tokio::join!(take(&ground.store, now, "east", now), take(&other, later(round * 1_000 + 1), "west", now));
+        assert_ne!(one.is_some(), two.is_some(), "round {round}: both run, or none does");
+    }
+}
+
+pub(crate) async fn purge_against_fresh_consent(ground: Ground) {
+    let other = ground.node().await;
+    for round in 0..60_u64 {
+        let (now, name) = (later(round * 10_000), format!("p{round}"));
+        let id = created(ground.apply_at(opt_in(&name, now), now).await);
+        ground.apply_at(Signal::Command { optin: id, command: firstword::domain::signal::Command::Cancel }, now).await;
+        let fresh = now.plus(Duration::from_secs(700));
+        let (purged, receipts) =
+            tokio::join!(other.purge(now, 10, fresh), ground.store.apply(vec![opt_in(&name, fresh)], fresh));
+        // Whichever came first: the consent is not lost.
+        let (Receipt::Reopened(id) | Receipt::Created(id)) = receipts.unwrap()[0] else { panic!("round {round}") };
+        let row = ground.store.optin(id).await.unwrap();
+        assert_eq!(row.map(|row| row.state), Some(State::Pending), "round {round}, purged {purged:?}");
+        assert_eq!(ground.claim_at(9, fresh).await.len(), 1);
+    }
+}
+
+pub(crate) async fn a_stop_and_its_link_pass_each_other(ground: Ground) {
+    let other = ground.node().await;
+    for round in 0..100 {
+        let (name, mid) = (format!("{round}"), format!("m.{round}"));
+        let claim = ground.greeted(&format!("p{round}"), &mid).await;
+        let stop = said(Sign::Reply { stop: true }, by_psid(&name));
+        let link = said(Sign::Receipt, Links { psid: Some(psid(&name)), ..by_message(&mid) });
+        let (one, two) = tokio::join!(ground.store.apply(vec![stop], NOW), other.apply(vec![link], NOW));
+        assert!(one.is_ok() && two.is_ok(), "{one:?} {two:?}");
+        let row = ground.row(claim.optin).await;
+        assert_eq!(row.opted_out_at, Some(NOW), "round {round}: the stop was lost");
+    }
+}
+
+/// What the nodes know together: who was claimed and not yet given up, who said stop, who got a message.
+#[derive(Default)]
+struct Oracle {
+    in_flight: HashMap<OptInId, Claim>,
+    stopped: HashSet<OptInId>,
+    accepted: HashSet<OptInId>,
+    claims: usize,
+}
+
+pub(crate) async fn three_nodes_at_once(ground: Ground) {
+    let ids = Arc::new(crowd(&ground, 150).await);
+    let stores = [ground.store.clone(), ground.node().await, ground.node().await];
+    let oracle = Arc::new(Mutex::new(Oracle::default()));
+    let mut tasks = JoinSet::new();
+    for n in 0..9_u64 {
+        let (store, oracle, ids) =
+            (stores[usize::try_from(n % 3).unwrap()].clone(), Arc::clone(&oracle), Arc::clone(&ids));
+        tasks.spawn(async move {
+            let mut dice = fastrand::Rng::with_seed(n);
+            for _ in 0..80 {
+                match dice.u8(..10) {
+                    0 => stop(&store, &oracle, ids[dice.usize(..ids.len())]).await,
+                    1..4 => due(&store).await,
+                    _ => send(&store, &oracle, &mut dice).await,
+                }
+            }
+        });
+    }
+    tasks.join_all().await;
+    let oracle = std::mem::take(&mut *oracle.lock().unwrap());
+    assert!(
+        oracle.claims > 150 && oracle.accepted.len() > 40,
+        "{} claims, {} accepted",
+        oracle.claims,
+        oracle.accepted.len()
+    );
+    for id in ids.iter() {
+        let row = ground.row(*id).await;
+        assert_eq!(row.opted_out_at.is_some(), oracle.stopped.contains(id));
+        assert_eq!(row.message_id.is_some(), oracle.accepted.contains(id));
+    }
+}
+
+async fn stop(store: &firstword::store::Store, oracle: &Mutex<Oracle>, id: OptInId) {
+    let name = store.optin(id).await.unwrap().unwrap().login;
+    let receipts = store.apply(vec![said(OUT, by_login(name.as_str()))], NOW).await.unwrap();
+    assert_eq!(receipts, [Receipt::Applied(id)]);
+    oracle.lock().unwrap().stopped.insert(id);
+}
+
+async fn due(store: &firstword::store::Store) {
+    let ids = store.due(later(60), 20).await.unwrap();
+    let signals = ids.into_iter().map(|id| tick(id, Tick::Due)).collect();
+    store.apply(signals, later(60)).await.unwrap();
+}
+
+async fn send(store: &firstword::store::Store, oracle: &Mutex<Oracle>, dice: &mut fastrand::Rng) {
+    let stopped = oracle.lock().unwrap().stopped.clone();
+    let claims = store.claim(Wish { budget: PLENTY, ..wish(dice.usize(1..6), NOW) }).await.unwrap().claims;
+    {
+        let mut oracle = oracle.lock().unwrap();
+        for claim in &claims {
+            oracle.claims += 1;
+            assert!(!stopped.contains(&claim.optin), "claimed after the stop was told");
+            assert!(!oracle.accepted.contains(&claim.optin), "claimed after it was accepted");
+            assert!(oracle.in_flight.insert(claim.optin, claim.clone()).is_none(), "claimed twice at once");
+        }
+    }
+    tokio::task::yield_now().await;
+    for claim in claims {
+        let outcome = if dice.bool() { accepted(&format!("m.{}", claim.attempt)) } else { Outcome::Retry(Then::Again) };
+        let took = matches!(outcome, Outcome::Accepted { .. });
+        {
+            // Before it is recorded: from then on another node may claim the person again.
+            let mut oracle = oracle.lock().unwrap();
+            oracle.in_flight.remove(&claim.optin);
+            if took {
+                oracle.accepted.insert(claim.optin);
+            }
+        }
+        store.record(vec![ended(&claim, outcome)], NOW).await.unwrap();
+    }
+}
