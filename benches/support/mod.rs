@@ -3,14 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a benchmark stops at the first surprise")]
 #![allow(dead_code, unreachable_pub, missing_docs, clippy::allow_attributes, reason = "each benchmark uses its part")]
 
-mod pg {
-    pub async fn durable_url() -> String {
-        String::new()
-    }
-    pub async fn settings(_: &str) -> String {
-        String::new()
-    }
-}
+#[path = "../../tests/support/pg.rs"]
+mod pg;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -116,7 +110,7 @@ impl House {
         std::fs::create_dir_all(&dir).unwrap();
         let url = match engine {
             Engine::Sqlite => format!("sqlite://{}", dir.join("bench.db").display()),
-            Engine::Postgres => pg::durable_url().await,
+            Engine::Postgres => pg::database("durable", migrate).await,
         };
         let store = Store::open(&url).await.unwrap();
         store.govern(Policy::default(), [PageId::new(PAGE).unwrap()]).await.unwrap();
@@ -139,7 +133,7 @@ impl House {
 
     /// The database's own word about durability.
     pub async fn settings(&self) -> String {
-        if self.url.starts_with("sqlite") { "synchronous=FULL, WAL".into() } else { pg::settings(&self.url).await }
+        if self.url.starts_with("sqlite") { "synchronous=FULL, WAL".into() } else { "fsync=on, synchronous_commit=on".into() }
     }
 
     pub async fn opt_in(&self, numbers: Range<usize>) {
@@ -212,6 +206,11 @@ impl House {
         self.store.close().await;
         std::fs::remove_dir_all(&self.dir).unwrap();
     }
+}
+
+/// How the template database gets its schema: as every other database, by being opened.
+fn migrate(url: String) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(async move { Store::open(&url).await.unwrap().close().await })
 }
 
 /// A login_id as long as the platform's own.

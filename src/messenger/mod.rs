@@ -91,6 +91,8 @@ impl Messenger {
     /// # Errors
     /// If the operating system's TLS roots cannot be read, or the user agent is not a header value.
     pub fn new(settings: Settings, clock: Arc<dyn Clock>) -> reqwest::Result<Self> {
+        // The HTTP client was built without TLS of its own; where something else was chosen already, that serves.
+        _ = rustls::crypto::ring::default_provider().install_default();
         let http = Client::builder()
             .user_agent(format!("firstword/{} (node {})", env!("CARGO_PKG_VERSION"), settings.node))
             .redirect(redirect::Policy::none())

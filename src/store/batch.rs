@@ -24,7 +24,8 @@ pub(super) enum Kind {
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) name: &'static str,
-    template: &'static str,
+    sqlite: &'static str,
+    postgres: &'static str,
     columns: &'static [(&'static str, Kind)],
     texts: [OnceLock<(String, String)>; SIZES],
 }
@@ -42,7 +43,17 @@ impl Batch {
         template: &'static str,
         columns: &'static [(&'static str, Kind)],
     ) -> Self {
-        Self { name, template, columns, texts: [const { OnceLock::new() }; SIZES] }
+        Self::each(name, template, template, columns)
+    }
+
+    /// A batch with a template for each engine. SQLite's may be several statements, each with its list.
+    pub(super) const fn each(
+        name: &'static str,
+        sqlite: &'static str,
+        postgres: &'static str,
+        columns: &'static [(&'static str, Kind)],
+    ) -> Self {
+        Self { name, sqlite, postgres, columns, texts: [const { OnceLock::new() }; SIZES] }
     }
 
     /// How many values a row has.
@@ -69,7 +80,7 @@ impl Batch {
     ) -> Result<Vec<T>> {
         let mut read = Vec::new();
         for chunk in rows.chunks(LARGEST) {
-            let (statement, values) = self.fill(chunk);
+            let (statement, values) = self.fill(chunk, conn.is_postgres());
             read.append(&mut conn.rows(statement, &values).await?);
         }
         Ok(read)
@@ -78,16 +89,19 @@ impl Batch {
     /// Runs the statement over `rows`.
     pub(super) async fn run(&'static self, conn: &mut Conn, rows: &[Vec<Value<'_>>]) -> Result<()> {
         for chunk in rows.chunks(LARGEST) {
-            let (statement, values) = self.fill(chunk);
+            let (statement, values) = self.fill(chunk, conn.is_postgres());
             conn.run(statement, &values).await?;
         }
         Ok(())
     }
 
-    fn fill<'v>(&'static self, chunk: &[Vec<Value<'v>>]) -> (Sized, Vec<Value<'v>>) {
+    fn fill<'v>(&'static self, chunk: &[Vec<Value<'v>>], postgres: bool) -> (Sized, Vec<Value<'v>>) {
         let size = chunk.len().next_power_of_two();
         let padding = chunk.last().into_iter().cycle().take(size - chunk.len());
-        let values = chunk.iter().chain(padding).flatten().copied().collect();
+        let list = chunk.iter().chain(padding).flatten().copied();
+        // PostgreSQL's parameters have numbers, SQLite's are taken in order: one list of values for each list.
+        let lists = if postgres { 1 } else { self.sqlite.matches("{values}").count() };
+        let values = (0..lists).flat_map(|_| list.clone()).collect();
         (self.sized(size.trailing_zeros() as usize), values)
     }
 
@@ -108,7 +122,8 @@ impl Batch {
         };
         let list = (0..1_usize << power).map(|_| row()).collect::<Vec<_>>().join(",");
         let names = self.columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-        let text = self.template.replace("{values}", &list).replace("{columns}", &names);
+        let template = if postgres { self.postgres } else { self.sqlite };
+        let text = template.replace("{values}", &list).replace("{columns}", &names);
         format!("-- {} x{}\n{text}", self.name, 1_usize << power)
     }
 

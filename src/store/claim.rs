@@ -68,29 +68,16 @@ struct Taken {
     locale: Option<String>,
 }
 
-impl FromColumns for Taken {
-    fn read(c: &mut Columns<'_>) -> Result<Self> {
-        Ok(Self {
-            optin: OptInId(c.int()?),
-            attempt: AttemptId(c.int()?),
-            login: LoginId::stored(c.text()?),
-            opted_in_at: Timestamp::from_ms(c.int()?),
-            number: c.int()?,
-            locale: c.maybe_text()?.map(str::to_owned),
-        })
-    }
-}
-
-/// A row of the whole claim: the budget, and a person if there is one.
-struct Room {
-    arrival_us: i64,
-    starts: i64,
+/// A row of the claim: what the budget allows, a person, or both.
+struct Row {
+    arrival_us: Option<i64>,
+    starts: Option<i64>,
     taken: Option<Taken>,
 }
 
-impl FromColumns for Room {
+impl FromColumns for Row {
     fn read(c: &mut Columns<'_>) -> Result<Self> {
-        let (arrival_us, starts) = (c.int()?, c.int()?);
+        let (arrival_us, starts) = (c.maybe_int()?, c.maybe_int()?);
         let Some(optin) = c.maybe_int()? else { return Ok(Self { arrival_us, starts, taken: None }) };
         let taken = Taken {
             optin: OptInId(optin),
@@ -135,35 +122,8 @@ impl Wish {
     }
 }
 
-/// The claim on SQLite, inside the caller's transaction.
-pub(super) async fn on_sqlite(conn: &mut Conn, wish: &Wish) -> Result<Claimed> {
-    let now = wish.now.ms();
-    let page = wish.page.as_str();
-    let Some(arrival_us) = conn.row::<i64>(sql::claim::PAGE, &[page.into(), now.into()]).await? else {
-        return Ok(Claimed::NOTHING);
-    };
-    let allowed = wish.budget.take(arrival_us, wish.now, wish.wanted()).count;
-    let cutoff = wish.cutoff().ms();
-    let mut taken = Vec::new();
-    if allowed > 0 {
-        let (node, credential) = (wish.node.as_str(), wish.credential.as_str());
-        let values = [page.into(), cutoff.into(), allowed.into(), node.into(), credential.into(), now.into()];
-        let fences = conn.rows::<i64>(sql::claim::ATTEMPTS, &values).await?;
-        if let Some(first) = fences.into_iter().min() {
-            let lease = wish.lease_until().ms();
-            let values = [first.into(), now.into(), lease.into(), page.into(), cutoff.into()];
-            taken = conn.rows::<Taken>(sql::claim::TAKE, &values).await?;
-        }
-    }
-    let spent = wish.budget.take(arrival_us, wish.now, i64::try_from(taken.len()).unwrap_or(0));
-    if spent.count > 0 {
-        conn.run(sql::claim::SPEND, &[page.into(), spent.arrival_us.into()]).await?;
-    }
-    Ok(wish.claimed(taken, allowed, spent.arrival_us))
-}
-
-/// The claim on PostgreSQL: one statement, committed by itself.
-pub(super) async fn on_postgres(conn: &mut Conn, wish: &Wish) -> Result<Claimed> {
+/// The claim: on PostgreSQL a statement that commits by itself, on SQLite a part of the caller's transaction.
+pub(super) async fn claim(conn: &mut Conn, wish: &Wish) -> Result<Claimed> {
     let values = [
         wish.page.as_str().into(),
         wish.now.ms().into(),
@@ -175,11 +135,10 @@ pub(super) async fn on_postgres(conn: &mut Conn, wish: &Wish) -> Result<Claimed>
         wish.node.as_str().into(),
         wish.credential.as_str().into(),
     ];
-    let rows = conn.rows::<Room>(sql::claim::WHOLE, &values).await?;
-    let Some((allowed, arrival)) = rows.first().map(|room| (room.starts, room.arrival_us)) else {
-        return Ok(Claimed::NOTHING);
-    };
-    let taken: Vec<Taken> = rows.into_iter().filter_map(|room| room.taken).collect();
+    let rows = conn.rows::<Row>(sql::claim::WHOLE, &values).await?;
+    let room = rows.first().and_then(|row| row.arrival_us.zip(row.starts));
+    let Some((arrival, allowed)) = room else { return Ok(Claimed::NOTHING) };
+    let taken: Vec<Taken> = rows.into_iter().filter_map(|row| row.taken).collect();
     let spent = i64::try_from(taken.len()).unwrap_or(0) * wish.budget.interval_us;
     Ok(wish.claimed(taken, allowed, arrival + spent))
 }

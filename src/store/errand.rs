@@ -15,7 +15,17 @@ pub(super) type OnConn<'c, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 
 pub(super) type Anything = Box<dyn Any + Send>;
 /// The way to whoever sent it.
 pub(super) type Done = oneshot::Sender<Result<Anything>>;
-pub(super) type Errand = Box<dyn for<'c> FnOnce(&'c mut Conn) -> OnConn<'c, Anything> + Send>;
+/// What an errand does.
+pub(super) type Run = Box<dyn for<'c> FnOnce(&'c mut Conn) -> OnConn<'c, Anything> + Send>;
+
+/// Work, and what its failure means.
+pub(super) struct Errand {
+    pub(super) run: Run,
+    /// Whether it is undone alone where it fails. A savepoint costs two trips; work that can only fail because the
+    /// database does goes without, and takes the whole group with it.
+    pub(super) guarded: bool,
+}
+
 pub(super) type Errands = Vec<(Errand, Done)>;
 pub(super) type Finished = Vec<(Anything, Done)>;
 
@@ -32,24 +42,25 @@ pub(super) struct Ran {
 pub(super) async fn run_errands(conn: &mut Conn, errands: Errands) -> Ran {
     let mut finished = Vec::new();
     let mut errands = errands.into_iter();
-    for (run, done) in errands.by_ref() {
-        let result = match conn.word("SAVEPOINT errand").await {
-            Ok(()) => {
-                let value = run(conn).await;
-                let end = if value.is_ok() { "RELEASE SAVEPOINT errand" } else { "ROLLBACK TO SAVEPOINT errand" };
-                conn.word(end).await.map(|()| value)
-            }
-            Err(error) => Err(error),
-        };
+    for (errand, done) in errands.by_ref() {
+        let result = if errand.guarded { guarded(conn, errand.run).await } else { (errand.run)(conn).await.map(Ok) };
         match result {
             Ok(Ok(value)) => finished.push((value, done)),
             Ok(Err(error)) => _ = done.send(Err(error)),
             Err(error) => {
-                // Not even a savepoint: the transaction is gone, and a statement now would be one of its own.
+                // The transaction is gone, and a statement now would be one of its own.
                 _ = done.send(Err(error.again()));
                 return Ran { finished, waiting: errands.collect(), broken: Err(error) };
             }
         }
     }
     Ran { finished, waiting: Vec::new(), broken: Ok(()) }
+}
+
+/// Runs an errand behind a savepoint. The outer error means that not even that could be kept.
+async fn guarded(conn: &mut Conn, run: Run) -> Result<Result<Anything>> {
+    conn.word("SAVEPOINT errand").await?;
+    let value = run(conn).await;
+    let end = if value.is_ok() { "RELEASE SAVEPOINT errand" } else { "ROLLBACK TO SAVEPOINT errand" };
+    conn.word(end).await.map(|()| value)
 }

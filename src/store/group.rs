@@ -9,9 +9,10 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::claim::{self, Claimed, Wish};
 use super::desk::{self, News, Rules};
 use super::engine::{Conn, Pool};
-use super::errand::{Anything, Done, Errand, Errands, Finished, OnConn, run_errands};
+use super::errand::{Anything, Done, Errand, Errands, Finished, OnConn, Run, run_errands};
 use super::error::{Error, Result};
 use super::sql;
 use super::work::Work;
@@ -30,7 +31,7 @@ const PATIENCE: usize = 2;
 
 enum Job {
     Apply { signals: Vec<Signal>, now: Timestamp, done: oneshot::Sender<Result<Vec<Receipt>>> },
-    Errand { run: Errand, done: Done },
+    Errand { errand: Errand, done: Done },
 }
 
 /// A way into a lane.
@@ -65,16 +66,29 @@ impl Lane {
         answer.await.map_err(|_| Error::Closed)?
     }
 
-    /// Runs other work on the writing connection, inside a group's transaction.
+    /// Runs other work on the writing connection, inside a group's transaction; undone alone where it fails.
     pub(super) async fn errand<T, F>(&self, run: F) -> Result<T>
     where
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut Conn) -> OnConn<'c, T> + Send + 'static,
     {
+        self.send_errand(run, true).await
+    }
+
+    /// Takes people to send to, inside a group's transaction.
+    pub(super) async fn claim(&self, wish: Wish) -> Result<Claimed> {
+        self.send_errand(move |conn| Box::pin(async move { claim::claim(conn, &wish).await }), false).await
+    }
+
+    async fn send_errand<T, F>(&self, run: F, guarded: bool) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut Conn) -> OnConn<'c, T> + Send + 'static,
+    {
         let (done, answer) = oneshot::channel();
-        let run: Errand =
+        let run: Run =
             Box::new(move |conn| Box::pin(async move { run(conn).await.map(|value| Box::new(value) as Anything) }));
-        self.jobs.send(Job::Errand { run, done }).await.map_err(|_| Error::Closed)?;
+        self.jobs.send(Job::Errand { errand: Errand { run, guarded }, done }).await.map_err(|_| Error::Closed)?;
         let value = answer.await.map_err(|_| Error::Closed)??;
         value.downcast().map(|value| *value).map_err(|_| Error::Closed)
     }
@@ -87,7 +101,7 @@ async fn run(desks: Desks, mut queue: mpsc::Receiver<Job>) {
         for job in jobs.drain(..) {
             match job {
                 Job::Apply { signals, now, done } => applies.push(Apply { signals, now, done }),
-                Job::Errand { run, done } => errands.push((run, done)),
+                Job::Errand { errand, done } => errands.push((errand, done)),
             }
         }
         desks.group(applies, errands).await;

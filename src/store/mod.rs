@@ -115,10 +115,8 @@ impl Store {
     /// Takes people to send to. Nothing of their requests may leave before this returns `Ok`.
     pub async fn claim(&self, wish: Wish) -> Result<Claimed> {
         match &self.pool {
-            Pool::Sqlite { .. } => {
-                self.attempts.errand(move |conn| Box::pin(async move { claim::on_sqlite(conn, &wish).await })).await
-            }
-            Pool::Postgres(_) => claim::on_postgres(&mut self.pool.writer().await?, &wish).await,
+            Pool::Sqlite { .. } => self.attempts.claim(wish).await,
+            Pool::Postgres(_) => claim::claim(&mut self.pool.writer().await?, &wish).await,
         }
     }
 

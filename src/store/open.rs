@@ -49,6 +49,7 @@ async fn open_sqlite(url: &str) -> Result<Pool> {
         .busy_timeout(Duration::from_secs(5))
         .foreign_keys(false)
         .statement_cache_capacity(256)
+        .row_buffer_size(1024)
         .disable_statement_logging();
     let writing = base.clone().create_if_missing(true).pragma("cache_size", format!("-{WRITER_CACHE_KIB}"));
     let reading = base.read_only(true).pragma("cache_size", format!("-{READER_CACHE_KIB}"));

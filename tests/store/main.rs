@@ -30,6 +30,7 @@ mod people;
 mod races;
 mod reports;
 mod site;
+mod stress;
 mod upkeep;
 
 /// Makes each case a test on each engine.
@@ -101,8 +102,9 @@ conformance! {
     races {
         claims_never_share_a_person claims_never_exceed_the_budget a_stop_that_returned_is_never_claimed
         claims_among_arrivals the_same_login_on_two_nodes overlapping_groups_in_opposite_order
-        ticks_of_one_job_on_two_nodes purge_against_fresh_consent a_stop_and_its_link_pass_each_other three_nodes_at_once
+        ticks_of_one_job_on_two_nodes purge_against_fresh_consent a_stop_and_its_link_pass_each_other
     }
+    stress { three_nodes_at_once }
 }
 
 #[test]

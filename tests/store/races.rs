@@ -1,6 +1,6 @@
 //! Several tasks, several nodes, one database. On SQLite the second node is the command line beside the daemon.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use crate::ground::{
-    Ground, NOW, PLENTY, accepted, by_login, by_message, by_psid, created, ended, later, opt_in, psid, said, tick, wish,
+    Ground, NOW, accepted, by_login, by_message, by_psid, created, ended, later, opt_in, psid, said, tick, wish,
 };
 use crate::jobs::take;
 use firstword::domain::budget::Budget;
 use firstword::domain::ids::OptInId;
 use firstword::domain::optin::{Reason, State};
-use firstword::domain::outcome::{Outcome, Then};
+use firstword::domain::outcome::Outcome;
 use firstword::domain::signal::{Links, Receipt, Sign, Signal, Tick};
 use firstword::store::claim::{Claim, Wish};
 
@@ -52,28 +52,21 @@ pub(crate) async fn claims_never_share_a_person(ground: Ground) {
 pub(crate) async fn claims_never_exceed_the_budget(ground: Ground) {
     crowd(&ground, 400).await;
     let other = ground.node().await;
-    let budget = Budget::per_second(100.0);
-    let mut tasks = JoinSet::new();
-    for n in 0..8_u64 {
-        let store = if n % 2 == 0 { ground.store.clone() } else { other.clone() };
-        tasks.spawn(async move {
-            let mut starts = Vec::new();
-            for step in 0..60_u64 {
-                // Every node has its own idea of the time, a few milliseconds apart.
-                let now = NOW.plus(Duration::from_millis(step * 20 + n));
-                let claims = store.claim(Wish { budget, ..wish(9, now) }).await.unwrap().claims;
-                starts.extend(claims.iter().map(|_| now.ms()));
-                tokio::task::yield_now().await;
-            }
-            starts
-        });
+    let budget = Budget::per_second(180.0);
+    let mut arrival = 0;
+    for step in 0..60 {
+        // All at one moment: together they get what one of them would have got.
+        let now = NOW.plus(Duration::from_millis(step * 17));
+        let mut tasks = JoinSet::new();
+        for n in 0..8 {
+            let store = if n % 2 == 0 { ground.store.clone() } else { other.clone() };
+            tasks.spawn(async move { store.claim(Wish { budget, ..wish(2, now) }).await.unwrap().claims.len() });
+        }
+        let taken: usize = tasks.join_all().await.into_iter().sum();
+        let granted = budget.take(arrival, now, 16);
+        assert_eq!(i64::try_from(taken).unwrap(), granted.count, "step {step}");
+        arrival = granted.arrival_us;
     }
-    let starts: Vec<i64> = tasks.join_all().await.into_iter().flatten().collect();
-    // The tasks' clocks drift apart while they wait for each other, so only the sum over all the time is exact.
-    let span = 60 * 20 + 8;
-    let most = span / 10 + 2;
-    assert!(i64::try_from(starts.len()).unwrap() <= most, "{} of {most}", starts.len());
-    assert!(starts.len() > 20, "{}", starts.len());
 }
 
 pub(crate) async fn a_stop_that_returned_is_never_claimed(ground: Ground) {
@@ -227,89 +220,5 @@ pub(crate) async fn a_stop_and_its_link_pass_each_other(ground: Ground) {
         assert!(one.is_ok() && two.is_ok(), "{one:?} {two:?}");
         let row = ground.row(claim.optin).await;
         assert_eq!(row.opted_out_at, Some(NOW), "round {round}: the stop was lost");
-    }
-}
-
-/// What the nodes know together: who was claimed and not yet given up, who said stop, who got a message.
-#[derive(Default)]
-struct Oracle {
-    in_flight: HashMap<OptInId, Claim>,
-    stopped: HashSet<OptInId>,
-    accepted: HashSet<OptInId>,
-    claims: usize,
-}
-
-pub(crate) async fn three_nodes_at_once(ground: Ground) {
-    let ids = Arc::new(crowd(&ground, 150).await);
-    let stores = [ground.store.clone(), ground.node().await, ground.node().await];
-    let oracle = Arc::new(Mutex::new(Oracle::default()));
-    let mut tasks = JoinSet::new();
-    for n in 0..9_u64 {
-        let (store, oracle, ids) =
-            (stores[usize::try_from(n % 3).unwrap()].clone(), Arc::clone(&oracle), Arc::clone(&ids));
-        tasks.spawn(async move {
-            let mut dice = fastrand::Rng::with_seed(n);
-            for _ in 0..80 {
-                match dice.u8(..10) {
-                    0 => stop(&store, &oracle, ids[dice.usize(..ids.len())]).await,
-                    1..4 => due(&store).await,
-                    _ => send(&store, &oracle, &mut dice).await,
-                }
-            }
-        });
-    }
-    tasks.join_all().await;
-    let oracle = std::mem::take(&mut *oracle.lock().unwrap());
-    assert!(
-        oracle.claims > 150 && oracle.accepted.len() > 40,
-        "{} claims, {} accepted",
-        oracle.claims,
-        oracle.accepted.len()
-    );
-    for id in ids.iter() {
-        let row = ground.row(*id).await;
-        assert_eq!(row.opted_out_at.is_some(), oracle.stopped.contains(id));
-        assert_eq!(row.message_id.is_some(), oracle.accepted.contains(id));
-    }
-}
-
-async fn stop(store: &firstword::store::Store, oracle: &Mutex<Oracle>, id: OptInId) {
-    let name = store.optin(id).await.unwrap().unwrap().login;
-    let receipts = store.apply(vec![said(OUT, by_login(name.as_str()))], NOW).await.unwrap();
-    assert_eq!(receipts, [Receipt::Applied(id)]);
-    oracle.lock().unwrap().stopped.insert(id);
-}
-
-async fn due(store: &firstword::store::Store) {
-    let ids = store.due(later(60), 20).await.unwrap();
-    let signals = ids.into_iter().map(|id| tick(id, Tick::Due)).collect();
-    store.apply(signals, later(60)).await.unwrap();
-}
-
-async fn send(store: &firstword::store::Store, oracle: &Mutex<Oracle>, dice: &mut fastrand::Rng) {
-    let stopped = oracle.lock().unwrap().stopped.clone();
-    let claims = store.claim(Wish { budget: PLENTY, ..wish(dice.usize(1..6), NOW) }).await.unwrap().claims;
-    {
-        let mut oracle = oracle.lock().unwrap();
-        for claim in &claims {
-            oracle.claims += 1;
-            assert!(!stopped.contains(&claim.optin), "claimed after the stop was told");
-            assert!(!oracle.accepted.contains(&claim.optin), "claimed after it was accepted");
-            assert!(oracle.in_flight.insert(claim.optin, claim.clone()).is_none(), "claimed twice at once");
-        }
-    }
-    tokio::task::yield_now().await;
-    for claim in claims {
-        let outcome = if dice.bool() { accepted(&format!("m.{}", claim.attempt)) } else { Outcome::Retry(Then::Again) };
-        let took = matches!(outcome, Outcome::Accepted { .. });
-        {
-            // Before it is recorded: from then on another node may claim the person again.
-            let mut oracle = oracle.lock().unwrap();
-            oracle.in_flight.remove(&claim.optin);
-            if took {
-                oracle.accepted.insert(claim.optin);
-            }
-        }
-        store.record(vec![ended(&claim, outcome)], NOW).await.unwrap();
     }
 }

@@ -51,10 +51,8 @@ pub(super) fn ended(
         }
         _ if holds(o, attempt) => surely_not(o, outcome, others_succeed, cx),
         // The lease ran out first, and now the attempt itself says that nothing arrived.
-        _ if o.state == State::Uncertain && o.fence == Some(attempt) => {
-            if o.cycle == 1 && o.attempts == 1 {
-                o.maybe_greeted_at = None;
-            }
+        _ if lapsed(o, attempt) => {
+            forget_doubt(o);
             surely_not(o, outcome, others_succeed, cx)
         }
         _ => Verdict::Done,
@@ -111,14 +109,30 @@ pub(super) fn again(o: &mut OptIn, hint: Option<Timestamp>, cx: &Context<'_>) {
     }
 }
 
-pub(super) fn give_back(o: &mut OptIn, cx: &Context<'_>) {
+pub(super) fn give_back(o: &mut OptIn, attempt: AttemptId, cx: &Context<'_>) {
+    if !holds(o, attempt) && !lapsed(o, attempt) {
+        return;
+    }
+    forget_doubt(o);
     // Nothing left, so it was no attempt: the next pause must not grow for it.
     o.attempts -= 1;
     if o.opted_out_at.is_some() {
-        let reason = o.reason.or(Some(Reason::OptOutEvent));
+        let reason = o.reason.filter(|_| o.state == State::Sending).or(Some(Reason::OptOutEvent));
         go(o, State::OptedOut, reason, cx);
     } else {
         back_to_waiting(o, cx);
+    }
+}
+
+/// Whether the row is in doubt because of this attempt: its lease ran out, and now it reports after all.
+fn lapsed(o: &OptIn, attempt: AttemptId) -> bool {
+    o.state == State::Uncertain && o.fence == Some(attempt)
+}
+
+/// Where this attempt was the only one that may have arrived, and it did not, nobody was greeted.
+fn forget_doubt(o: &mut OptIn) {
+    if o.state == State::Uncertain && o.cycle == 1 && o.attempts == 1 {
+        o.maybe_greeted_at = None;
     }
 }
 

@@ -44,7 +44,7 @@ pub fn step(o: &mut OptIn, event: &Event, cx: &Context<'_>) -> Verdict {
         Event::HardStop if o.state.is_waiting() && past_hard_stop(o, cx) => miss(o, Reason::HardStop, cx),
         Event::Claimed { attempt, lease_until } => return claimed(o, *attempt, *lease_until, cx),
         Event::Ended { attempt, outcome, others_succeed } => return ended(o, *attempt, outcome, *others_succeed, cx),
-        Event::GivenBack { attempt } if holds(o, *attempt) => give_back(o, cx),
+        Event::GivenBack { attempt } => give_back(o, *attempt, cx),
         Event::LeaseLapsed { attempt } if holds(o, *attempt) && o.lease_until.is_some_and(|until| until <= cx.now) => {
             doubt(o, Reason::LeaseExpired, cx);
         }
@@ -63,7 +63,7 @@ pub fn step(o: &mut OptIn, event: &Event, cx: &Context<'_>) -> Verdict {
         Event::Cancel => return cancel(o, cx),
         Event::RetryNow => return retry_now(o, cx),
         Event::Settle { delivered } => return settle(o, *delivered, cx),
-        Event::Due | Event::HardStop | Event::GivenBack { .. } | Event::LeaseLapsed { .. } => {}
+        Event::Due | Event::HardStop | Event::LeaseLapsed { .. } => {}
     }
     Verdict::Done
 }

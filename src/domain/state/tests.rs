@@ -105,6 +105,9 @@ fn a_late_answer_is_still_a_fact() {
     let mut late = o.clone();
     apply(&mut late, &ended(accepted()), at(20));
     assert_eq!(late.state, State::Sent);
+    let mut refused = o.clone();
+    apply(&mut refused, &Event::GivenBack { attempt: AttemptId(1) }, at(20));
+    assert_eq!((refused.state, refused.maybe_greeted_at, refused.attempts), (State::Pending, None, 0));
     apply(&mut o, &ended(Outcome::Retry(Then::Again)), at(20));
     assert_eq!((o.state, o.maybe_greeted_at), (State::Retrying, None), "this very attempt says that nothing arrived");
 }

@@ -1,40 +1,61 @@
 //! The claim. On PostgreSQL one statement that locks the page and the opt-ins and re-checks everything on the locked
-//! rows; on SQLite, where one transaction writes at a time, the same in four.
+//! rows; on SQLite, where one transaction writes at a time, four statements sent as one: each trip to its thread costs
+//! more than the statements.
 
 use crate::store::sql::statements;
 
+/// SQLite: what the page allows; no row where something stops it.
+macro_rules! room {
+    () => {
+        "SELECT max($2 * 1000, min(arrival_us, $2 * 1000 + $6 + $5)) AS arrival,
+                CASE WHEN arrival_us > $2 * 1000 + $6 THEN 0
+                     ELSE min($4, ($6 - (max($2 * 1000, arrival_us) - $2 * 1000)) / $5 + 1) END AS starts
+         FROM pages WHERE page_id = $1 AND paused_until <= $2 AND (held_since IS NULL OR held_until <= $2)"
+    };
+}
+
+/// SQLite: writes an attempt for each of the most urgent people; their numbers are the fences.
+macro_rules! attempts {
+    () => {
+        concat!(
+            "INSERT INTO attempts (optin_id, cycle, number, node, credential, started_at)
+             SELECT id, cycle, attempts + 1, $8, $9, $2 FROM optins
+             WHERE page_id = $1 AND state = 'pending' AND opted_out_at IS NULL AND opted_in_at > $3
+             ORDER BY opted_in_at, id LIMIT COALESCE((SELECT starts FROM (",
+            room!(),
+            ")), 0)"
+        )
+    };
+}
+
+/// SQLite: gives the rows to their attempts. The plus signs keep its planner from walking everybody who waits.
+macro_rules! take {
+    () => {
+        "UPDATE optins SET state = 'sending', state_since = $2, reason = NULL, next_attempt_at = NULL,
+                attempts = optins.attempts + 1, fence = a.id, lease_until = $7
+         FROM attempts AS a
+         WHERE a.id > last_insert_rowid() - changes() AND optins.id = a.optin_id AND +optins.page_id = $1
+           AND +optins.state = 'pending' AND optins.opted_out_at IS NULL AND +optins.opted_in_at > $3
+         RETURNING NULL, NULL, optins.id, optins.fence, optins.login_id, optins.opted_in_at, optins.attempts, optins.locale"
+    };
+}
+
 statements! {
-    /// The page, if nothing stops it. $1: page, $2: now.
-    PAGE = "claim_page" {
-        both: ["SELECT arrival_us FROM pages
-                WHERE page_id = $1 AND paused_until <= $2 AND (held_since IS NULL OR held_until <= $2)"]
-    }
-    /// SQLite: writes an attempt for each of the most urgent people; their numbers are the fences.
-    /// $1: page, $2: cut-off, $3: how many, $4: node, $5: credential, $6: now.
-    ATTEMPTS = "claim_attempts" {
-        both: ["INSERT INTO attempts (optin_id, cycle, number, node, credential, started_at)
-                SELECT id, cycle, attempts + 1, $4, $5, $6 FROM optins
-                WHERE page_id = $1 AND state = 'pending' AND opted_out_at IS NULL AND opted_in_at > $2
-                ORDER BY opted_in_at, id LIMIT $3
-                RETURNING id"]
-    }
-    /// SQLite: gives the rows to their attempts. The plus signs keep its planner from walking everybody who waits.
-    /// $1: first fence, $2: now, $3: lease, $4: page, $5: cut-off.
-    TAKE = "claim_take" {
-        sqlite: ["UPDATE optins SET state = 'sending', state_since = $2, reason = NULL, next_attempt_at = NULL,
-                         attempts = optins.attempts + 1, fence = a.id, lease_until = $3
-                  FROM attempts AS a
-                  WHERE a.id >= $1 AND optins.id = a.optin_id AND +optins.page_id = $4 AND +optins.state = 'pending'
-                    AND optins.opted_out_at IS NULL AND +optins.opted_in_at > $5
-                  RETURNING optins.id, optins.fence, optins.login_id, optins.opted_in_at, optins.attempts, optins.locale"],
-        postgres: ["SELECT $1::bigint, $2::bigint, $3::bigint, $4::text, $5::bigint WHERE false"]
-    }
-    /// SQLite: spends the budget. $1: page, $2: theoretical arrival time.
-    SPEND = "claim_spend" { both: ["UPDATE pages SET arrival_us = $2 WHERE page_id = $1"] }
-    /// PostgreSQL: all of it. The arithmetic is that of `domain::budget`; the conformance suite holds them together.
+    /// A part of the claim on SQLite, by itself for its plan.
+    ATTEMPTS = "claim_attempts" { sqlite: [attempts!()], postgres: ["SELECT 1"] }
+    /// A part of the claim on SQLite, by itself for its plan.
+    TAKE = "claim_take" { sqlite: [take!()], postgres: ["SELECT 1"] }
+    /// All of it. The arithmetic is that of `domain::budget`; the conformance suite holds them together. The first row
+    /// holds the page's arrival time and how many may start, the others a person each.
     /// $1: page, $2: now, $3: cut-off, $4: how many, $5: interval, $6: slack, $7: lease, $8: node, $9: credential.
     WHOLE = "claim" {
-        sqlite: ["SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9 WHERE false"],
+        sqlite: [
+            "SELECT arrival, starts, NULL, NULL, NULL, NULL, NULL, NULL FROM (", room!(), ");\n",
+            attempts!(), ";\n",
+            take!(), ";\n",
+            "UPDATE pages SET arrival_us = max($2 * 1000, min(arrival_us, $2 * 1000 + $6 + $5)) + changes() * $5
+             WHERE page_id = $1 AND changes() > 0"
+        ],
         postgres: ["
 WITH page AS MATERIALIZED (
     SELECT page_id, GREATEST($2::bigint * 1000, LEAST(arrival_us, $2::bigint * 1000 + $6::bigint + $5::bigint)) AS arrival

@@ -4,6 +4,7 @@
 use super::batch::Batch;
 use super::engine::Sql;
 
+pub(super) mod accept;
 pub(super) mod attempts;
 pub(super) mod claim;
 pub(super) mod optins;
@@ -60,8 +61,9 @@ pub(super) fn all() -> impl Iterator<Item = &'static Sql> {
 }
 
 /// Every statement over many rows.
-pub(super) fn batches() -> [&'static Batch; 6] {
+pub(super) fn batches() -> [&'static Batch; 7] {
     [
+        &accept::ACCEPT,
         &attempts::BY_MESSAGE,
         &attempts::NOTE,
         &optins::IDS_BY_LOGIN,

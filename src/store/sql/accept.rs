@@ -1,0 +1,78 @@
+//! The commonest end of an attempt, in one trip: its message was accepted and the row is still its own.
+//!
+//! It says in SQL what `domain::state` says for this one case, as the claim does for its own; the conformance suite
+//! holds them together. Whoever is not found `sending` under the fence takes the long road over the desk.
+
+use crate::store::batch::{Batch, Kind::Int, Kind::Text};
+
+/// The row's new contents.
+macro_rules! sent {
+    () => {
+        "state = 'sent', state_since = v.at, reason = NULL, lease_until = NULL, next_attempt_at = NULL,
+         sent_at = COALESCE(optins.sent_at, v.at),
+         maybe_greeted_at = CASE WHEN optins.maybe_greeted_at < v.at THEN optins.maybe_greeted_at ELSE v.at END,
+         message_id = COALESCE(optins.message_id, v.message_id)
+         FROM v WHERE optins.id = v.id AND optins.state = 'sending' AND optins.fence = v.fence"
+    };
+}
+
+/// The attempt's.
+macro_rules! noted {
+    () => {
+        "ended_at = v.at, outcome = 'accepted', http_status = v.http_status, message_id = v.message_id
+         FROM v WHERE attempts.id = v.fence"
+    };
+}
+
+/// When the pages last had a message accepted, at most once a second.
+macro_rules! pages {
+    () => {
+        "INSERT INTO acceptances (page_id, accepted_at)
+         SELECT DISTINCT optins.page_id, v.at FROM v, optins WHERE optins.id = v.id
+         ON CONFLICT (page_id) DO UPDATE SET accepted_at = excluded.accepted_at
+         WHERE acceptances.accepted_at < excluded.accepted_at - 1000"
+    };
+}
+
+/// Nothing holds a page that has just had a message accepted.
+macro_rules! lift {
+    () => {
+        "UPDATE pages SET held_since = NULL, held_until = NULL, held_for = NULL, holds = 0
+         WHERE holds > 0 AND EXISTS (SELECT 1 FROM v, optins WHERE optins.id = v.id AND optins.page_id = pages.page_id)"
+    };
+}
+
+/// Records acceptances. Returns how many rows it found as they should be.
+pub(in crate::store) static ACCEPT: Batch = Batch::each(
+    "accept",
+    concat!(
+        "WITH v ({columns}) AS (VALUES {values}) UPDATE optins SET ",
+        sent!(),
+        ";\n",
+        "SELECT changes();\n",
+        "WITH v ({columns}) AS (VALUES {values}) UPDATE attempts SET ",
+        noted!(),
+        ";\n",
+        "WITH v ({columns}) AS (VALUES {values}) ",
+        pages!(),
+        ";\n",
+        "WITH v ({columns}) AS (VALUES {values}) ", lift!()
+    ),
+    concat!(
+        "WITH v ({columns}) AS (VALUES {values}),
+         done AS (UPDATE optins SET ",
+        sent!(),
+        " RETURNING optins.id),
+         noted AS (UPDATE attempts SET ",
+        noted!(),
+        "),
+         accepted AS (",
+        pages!(),
+        "),
+         lifted AS (",
+        lift!(),
+        ")
+         SELECT count(*) FROM done"
+    ),
+    &[("id", Int), ("fence", Int), ("message_id", Text), ("http_status", Int), ("at", Int)],
+);
