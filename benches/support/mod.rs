@@ -133,7 +133,11 @@ impl House {
 
     /// The database's own word about durability.
     pub async fn settings(&self) -> String {
-        if self.url.starts_with("sqlite") { "synchronous=FULL, WAL".into() } else { "fsync=on, synchronous_commit=on".into() }
+        if self.url.starts_with("sqlite") {
+            "synchronous=FULL, WAL".into()
+        } else {
+            "fsync=on, synchronous_commit=on".into()
+        }
     }
 
     pub async fn opt_in(&self, numbers: Range<usize>) {

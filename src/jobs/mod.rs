@@ -8,5 +8,5 @@ mod bell;
 mod runner;
 mod spec;
 
-pub use runner::{Runner, Task, Tasks, run};
+pub use runner::{Runner, Running, Task, Tasks, run};
 pub use spec::{CatchUp, Spec, parse, shipped};

@@ -105,6 +105,16 @@ impl Batch {
         (self.sized(size.trailing_zeros() as usize), values)
     }
 
+    /// SQLite's text of one size, as part of a longer one.
+    pub(super) fn text_of(&'static self, power: usize) -> &'static str {
+        self.texts(power).0
+    }
+
+    /// The values that fill SQLite's text for `rows`.
+    pub(super) fn lists<'v>(&'static self, rows: &[Vec<Value<'v>>]) -> Vec<Value<'v>> {
+        if rows.is_empty() { Vec::new() } else { self.fill(rows, false).1 }
+    }
+
     fn write(&self, power: usize, postgres: bool) -> String {
         let mut number = 0;
         let mut cell = |kind| {

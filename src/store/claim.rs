@@ -1,6 +1,6 @@
 //! Taking people to send to: the most urgent first, within the page's budget, fenced and leased.
 
-use super::engine::{Columns, Conn, FromColumns};
+use super::engine::{Columns, Conn, FromColumns, Value};
 use super::error::Result;
 use super::sql;
 use crate::domain::budget::Budget;
@@ -69,10 +69,17 @@ struct Taken {
 }
 
 /// A row of the claim: what the budget allows, a person, or both.
-struct Row {
+pub(super) struct Row {
     arrival_us: Option<i64>,
     starts: Option<i64>,
     taken: Option<Taken>,
+}
+
+impl Row {
+    /// The row as a bare count: what the recording part of a script says before the claim's rows.
+    pub(super) fn count(&self) -> usize {
+        self.arrival_us.and_then(|count| usize::try_from(count).ok()).unwrap_or(0)
+    }
 }
 
 impl FromColumns for Row {
@@ -104,6 +111,30 @@ impl Wish {
         self.window.cutoff(self.now)
     }
 
+    /// The parameters of the claim's statement.
+    pub(super) fn values(&self) -> [Value<'_>; 9] {
+        [
+            self.page.as_str().into(),
+            self.now.ms().into(),
+            self.cutoff().ms().into(),
+            self.wanted().into(),
+            self.budget.interval_us.into(),
+            self.budget.slack_us.into(),
+            self.lease_until().ms().into(),
+            self.node.as_str().into(),
+            self.credential.as_str().into(),
+        ]
+    }
+
+    /// What the statement's rows mean.
+    pub(super) fn read(&self, rows: Vec<Row>) -> Claimed {
+        let room = rows.first().and_then(|row| row.arrival_us.zip(row.starts));
+        let Some((arrival, allowed)) = room else { return Claimed::NOTHING };
+        let taken: Vec<Taken> = rows.into_iter().filter_map(|row| row.taken).collect();
+        let spent = i64::try_from(taken.len()).unwrap_or(0) * self.budget.interval_us;
+        self.claimed(taken, allowed, arrival + spent)
+    }
+
     fn claimed(&self, mut taken: Vec<Taken>, allowed: i64, arrival_us: i64) -> Claimed {
         // RETURNING keeps no order.
         taken.sort_by_key(|taken| (taken.opted_in_at, taken.optin));
@@ -122,23 +153,8 @@ impl Wish {
     }
 }
 
-/// The claim: on PostgreSQL a statement that commits by itself, on SQLite a part of the caller's transaction.
-pub(super) async fn claim(conn: &mut Conn, wish: &Wish) -> Result<Claimed> {
-    let values = [
-        wish.page.as_str().into(),
-        wish.now.ms().into(),
-        wish.cutoff().ms().into(),
-        wish.wanted().into(),
-        wish.budget.interval_us.into(),
-        wish.budget.slack_us.into(),
-        wish.lease_until().ms().into(),
-        wish.node.as_str().into(),
-        wish.credential.as_str().into(),
-    ];
-    let rows = conn.rows::<Row>(sql::claim::WHOLE, &values).await?;
-    let room = rows.first().and_then(|row| row.arrival_us.zip(row.starts));
-    let Some((arrival, allowed)) = room else { return Ok(Claimed::NOTHING) };
-    let taken: Vec<Taken> = rows.into_iter().filter_map(|row| row.taken).collect();
-    let spent = i64::try_from(taken.len()).unwrap_or(0) * wish.budget.interval_us;
-    Ok(wish.claimed(taken, allowed, arrival + spent))
+/// The claim on PostgreSQL: one statement, committed by itself.
+pub(super) async fn on_postgres(conn: &mut Conn, wish: &Wish) -> Result<Claimed> {
+    let rows = conn.rows::<Row>(sql::claim::WHOLE, &wish.values()).await?;
+    Ok(wish.read(rows))
 }

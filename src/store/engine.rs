@@ -76,6 +76,10 @@ impl Pool {
         })
     }
 
+    pub(super) const fn is_sqlite(&self) -> bool {
+        matches!(self, Self::Sqlite { .. })
+    }
+
     pub(super) async fn close(&self) {
         match self {
             Self::Sqlite { writer, readers } => {

@@ -15,17 +15,7 @@ pub(super) type OnConn<'c, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 
 pub(super) type Anything = Box<dyn Any + Send>;
 /// The way to whoever sent it.
 pub(super) type Done = oneshot::Sender<Result<Anything>>;
-/// What an errand does.
-pub(super) type Run = Box<dyn for<'c> FnOnce(&'c mut Conn) -> OnConn<'c, Anything> + Send>;
-
-/// Work, and what its failure means.
-pub(super) struct Errand {
-    pub(super) run: Run,
-    /// Whether it is undone alone where it fails. A savepoint costs two trips; work that can only fail because the
-    /// database does goes without, and takes the whole group with it.
-    pub(super) guarded: bool,
-}
-
+pub(super) type Errand = Box<dyn for<'c> FnOnce(&'c mut Conn) -> OnConn<'c, Anything> + Send>;
 pub(super) type Errands = Vec<(Errand, Done)>;
 pub(super) type Finished = Vec<(Anything, Done)>;
 
@@ -43,8 +33,7 @@ pub(super) async fn run_errands(conn: &mut Conn, errands: Errands) -> Ran {
     let mut finished = Vec::new();
     let mut errands = errands.into_iter();
     for (errand, done) in errands.by_ref() {
-        let result = if errand.guarded { guarded(conn, errand.run).await } else { (errand.run)(conn).await.map(Ok) };
-        match result {
+        match guarded(conn, errand).await {
             Ok(Ok(value)) => finished.push((value, done)),
             Ok(Err(error)) => _ = done.send(Err(error)),
             Err(error) => {
@@ -58,7 +47,7 @@ pub(super) async fn run_errands(conn: &mut Conn, errands: Errands) -> Ran {
 }
 
 /// Runs an errand behind a savepoint. The outer error means that not even that could be kept.
-async fn guarded(conn: &mut Conn, run: Run) -> Result<Result<Anything>> {
+async fn guarded(conn: &mut Conn, run: Errand) -> Result<Result<Anything>> {
     conn.word("SAVEPOINT errand").await?;
     let value = run(conn).await;
     let end = if value.is_ok() { "RELEASE SAVEPOINT errand" } else { "ROLLBACK TO SAVEPOINT errand" };

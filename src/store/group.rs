@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::claim::{self, Claimed, Wish};
+use super::claim::{Claimed, Wish};
 use super::desk::{self, News, Rules};
 use super::engine::{Conn, Pool};
-use super::errand::{Anything, Done, Errand, Errands, Finished, OnConn, Run, run_errands};
+use super::errand::{Anything, Done, Errand, Errands, Finished, OnConn, run_errands};
 use super::error::{Error, Result};
 use super::sql;
 use super::work::Work;
@@ -31,7 +31,8 @@ const PATIENCE: usize = 2;
 
 enum Job {
     Apply { signals: Vec<Signal>, now: Timestamp, done: oneshot::Sender<Result<Vec<Receipt>>> },
-    Errand { errand: Errand, done: Done },
+    Claim { wish: Wish, done: oneshot::Sender<Result<Claimed>> },
+    Errand { run: Errand, done: Done },
 }
 
 /// A way into a lane.
@@ -72,53 +73,56 @@ impl Lane {
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut Conn) -> OnConn<'c, T> + Send + 'static,
     {
-        self.send_errand(run, true).await
+        let (done, answer) = oneshot::channel();
+        let run: Errand =
+            Box::new(move |conn| Box::pin(async move { run(conn).await.map(|value| Box::new(value) as Anything) }));
+        self.jobs.send(Job::Errand { run, done }).await.map_err(|_| Error::Closed)?;
+        let value = answer.await.map_err(|_| Error::Closed)??;
+        value.downcast().map(|value| *value).map_err(|_| Error::Closed)
     }
 
     /// Takes people to send to, inside a group's transaction.
     pub(super) async fn claim(&self, wish: Wish) -> Result<Claimed> {
-        self.send_errand(move |conn| Box::pin(async move { claim::claim(conn, &wish).await }), false).await
-    }
-
-    async fn send_errand<T, F>(&self, run: F, guarded: bool) -> Result<T>
-    where
-        T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut Conn) -> OnConn<'c, T> + Send + 'static,
-    {
         let (done, answer) = oneshot::channel();
-        let run: Run =
-            Box::new(move |conn| Box::pin(async move { run(conn).await.map(|value| Box::new(value) as Anything) }));
-        self.jobs.send(Job::Errand { errand: Errand { run, guarded }, done }).await.map_err(|_| Error::Closed)?;
-        let value = answer.await.map_err(|_| Error::Closed)??;
-        value.downcast().map(|value| *value).map_err(|_| Error::Closed)
+        self.jobs.send(Job::Claim { wish, done }).await.map_err(|_| Error::Closed)?;
+        answer.await.map_err(|_| Error::Closed)?
     }
 }
 
 async fn run(desks: Desks, mut queue: mpsc::Receiver<Job>) {
     let mut jobs = Vec::new();
     while queue.recv_many(&mut jobs, MOST_JOBS).await > 0 {
-        let (mut applies, mut errands) = (Vec::new(), Vec::new());
+        let (mut applies, mut claims, mut errands) = (Vec::new(), Vec::new(), Vec::new());
         for job in jobs.drain(..) {
             match job {
                 Job::Apply { signals, now, done } => applies.push(Apply { signals, now, done }),
-                Job::Errand { errand, done } => errands.push((errand, done)),
+                Job::Claim { wish, done } => claims.push((wish, done)),
+                Job::Errand { run, done } => errands.push((run, done)),
             }
         }
+        let applies = desks.express(applies, &mut claims).await;
         desks.group(applies, errands).await;
+        for (wish, done) in claims {
+            _ = done.send(desks.claim(&wish).await);
+        }
     }
 }
 
-struct Apply {
-    signals: Vec<Signal>,
-    now: Timestamp,
-    done: oneshot::Sender<Result<Vec<Receipt>>>,
+/// Somebody who waits for receipts.
+pub(super) struct Apply {
+    pub(super) signals: Vec<Signal>,
+    pub(super) now: Timestamp,
+    pub(super) done: oneshot::Sender<Result<Vec<Receipt>>>,
 }
+
+/// Somebody who waits for people to send to.
+pub(super) type Claims = Vec<(Wish, oneshot::Sender<Result<Claimed>>)>;
 
 impl Desks {
     /// Everything that waited, in as few transactions as it takes.
     async fn group(&self, applies: Vec<Apply>, errands: Errands) {
         let mut applies = applies.into_iter().peekable();
-        let mut errands = Some(errands);
+        let mut errands = Some(errands).filter(|errands| !errands.is_empty());
         while applies.peek().is_some() || errands.is_some() {
             let mut group: Vec<Apply> = Vec::new();
             let mut signals = 0;
@@ -271,7 +275,8 @@ fn refuse(group: Vec<Apply>, errands: Errands, error: &Error) {
     }
 }
 
-fn merged(group: &[Apply]) -> (Vec<Signal>, Timestamp) {
+/// Everybody's signals, at the latest of their times.
+pub(super) fn merged(group: &[Apply]) -> (Vec<Signal>, Timestamp) {
     let signals = group.iter().flat_map(|one| one.signals.iter().cloned()).collect();
     let now = group.iter().map(|one| one.now).max().unwrap_or_default();
     (signals, now)

@@ -22,6 +22,7 @@ mod desk;
 mod engine;
 mod errand;
 mod error;
+mod express;
 mod group;
 pub mod open;
 mod prepare;
@@ -116,7 +117,7 @@ impl Store {
     pub async fn claim(&self, wish: Wish) -> Result<Claimed> {
         match &self.pool {
             Pool::Sqlite { .. } => self.attempts.claim(wish).await,
-            Pool::Postgres(_) => claim::claim(&mut self.pool.writer().await?, &wish).await,
+            Pool::Postgres(_) => claim::on_postgres(&mut self.pool.writer().await?, &wish).await,
         }
     }
 

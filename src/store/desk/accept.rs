@@ -1,12 +1,10 @@
-//! The short road: plain acceptances need no row on the desk.
+//! Plain acceptances: what the express carries, without a row on the desk.
 
 use crate::domain::ids::{AttemptId, OptInId};
 use crate::domain::outcome::Outcome;
 use crate::domain::signal::{Receipt, Signal};
 use crate::domain::time::Timestamp;
-use crate::store::engine::{Conn, Value};
-use crate::store::error::Result;
-use crate::store::sql::accept::ACCEPT;
+use crate::store::engine::Value;
 
 /// An acceptance that says nothing but its message's id.
 struct Plain<'s> {
@@ -34,18 +32,20 @@ impl<'s> Plain<'s> {
     }
 }
 
-/// Records the plain acceptances among the signals. Returns whether it did; if not, the desk has to look at them too:
-/// what was recorded already does no harm, it finds that done.
-pub(super) async fn plain(conn: &mut Conn, now: Timestamp, signals: &[Signal]) -> Result<bool> {
-    let mut plain: Vec<Plain<'_>> = signals.iter().filter_map(Plain::of).collect();
-    // In the order of their ids, so that two groups never wait for each other.
-    plain.sort_unstable_by_key(|one| one.optin);
-    let rows: Vec<Vec<Value<'_>>> = plain.iter().map(|one| one.values(now)).collect();
-    let found = ACCEPT.rows::<i64>(conn, &rows).await?.into_iter().sum::<i64>();
-    Ok(usize::try_from(found) == Ok(plain.len()))
+/// Whether this is one plain acceptance and nothing else.
+pub(in crate::store) fn is_plain(signals: &[Signal]) -> bool {
+    matches!(signals, [one] if Plain::of(one).is_some())
 }
 
-/// Whose receipt the short road gives.
-pub(super) fn receipt(signal: &Signal) -> Option<Receipt> {
-    Plain::of(signal).map(|one| Receipt::Applied(one.optin))
+/// The rows of [`ACCEPT`](crate::store::sql::accept::ACCEPT) for the plain acceptances among the signals, in the order
+/// of their ids, so that two groups never wait for each other.
+pub(in crate::store) fn rows(signals: &[Signal], now: Timestamp) -> Vec<Vec<Value<'_>>> {
+    let mut plain: Vec<Plain<'_>> = signals.iter().filter_map(Plain::of).collect();
+    plain.sort_unstable_by_key(|one| one.optin);
+    plain.iter().map(|one| one.values(now)).collect()
+}
+
+/// The receipts of plain acceptances that were recorded.
+pub(in crate::store) fn receipts(signals: &[Signal]) -> Vec<Receipt> {
+    signals.iter().filter_map(Plain::of).map(|one| Receipt::Applied(one.optin)).collect()
 }

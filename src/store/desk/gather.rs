@@ -27,7 +27,7 @@ struct Wanted<'s> {
 }
 
 impl<'s> Wanted<'s> {
-    fn of(signals: &[&'s Signal]) -> Self {
+    fn of(signals: &'s [Signal]) -> Self {
         let mut wanted = Self::default();
         for signal in signals {
             match signal {
@@ -71,7 +71,7 @@ impl FromColumns for (String, Grave) {
 
 impl Desk<'_> {
     /// Lays every row the signals may concern on the desk, locked.
-    pub(super) async fn gather(&mut self, conn: &mut Conn, signals: &[&Signal]) -> Result<()> {
+    pub(super) async fn gather(&mut self, conn: &mut Conn, signals: &[Signal]) -> Result<()> {
         let mut wanted = Wanted::of(signals);
         self.find_attempts(conn, &mut wanted).await?;
         self.lock_psids(conn, &wanted).await?;
@@ -115,7 +115,7 @@ impl Desk<'_> {
     }
 
     /// Reads the tombstones of people who have no row or wait for admission, and of PSIDs.
-    async fn dig(&mut self, conn: &mut Conn, wanted: &Wanted<'_>, signals: &[&Signal]) -> Result<()> {
+    async fn dig(&mut self, conn: &mut Conn, wanted: &Wanted<'_>, signals: &[Signal]) -> Result<()> {
         let strangers = wanted
             .logins
             .iter()

@@ -4,7 +4,7 @@
 //! of their ids, the domain's [`step`](crate::domain::state::step) is applied in memory, and what changed is written
 //! back. Intake, attempts, operators and the passing of time all take this one road; only the claim has its own.
 
-mod accept;
+pub(super) mod accept;
 mod apply;
 mod flush;
 mod gather;
@@ -103,16 +103,12 @@ pub(super) async fn apply(
     now: Timestamp,
     signals: &[Signal],
 ) -> Result<(Vec<Receipt>, News)> {
-    let short = accept::plain(conn, now, signals).await?;
-    let done = |signal: &Signal| accept::receipt(signal).filter(|_| short);
-    let rest: Vec<&Signal> = signals.iter().filter(|signal| done(signal).is_none()).collect();
     let mut desk = Desk::new(rules, now);
-    desk.gather(conn, &rest).await?;
-    let handles: Vec<Handle> = rest.iter().map(|signal| desk.take(signal)).collect();
+    desk.gather(conn, signals).await?;
+    let handles: Vec<Handle> = signals.iter().map(|signal| desk.take(signal)).collect();
     desk.flush(conn).await?;
-    let mut handles = handles.into_iter();
-    let receipts = signals.iter().filter_map(|signal| done(signal).or_else(|| Some(desk.receipt(handles.next()?))));
-    Ok((receipts.collect(), std::mem::take(&mut desk.news)))
+    let receipts = handles.into_iter().map(|handle| desk.receipt(handle)).collect();
+    Ok((receipts, desk.news))
 }
 
 /// What will be the receipt once new rows have their numbers.

@@ -49,14 +49,15 @@ pub(in crate::store) static ACCEPT: Batch = Batch::each(
         "WITH v ({columns}) AS (VALUES {values}) UPDATE optins SET ",
         sent!(),
         ";\n",
-        "SELECT changes();\n",
+        "SELECT changes(), NULL, NULL;\n",
         "WITH v ({columns}) AS (VALUES {values}) UPDATE attempts SET ",
         noted!(),
         ";\n",
         "WITH v ({columns}) AS (VALUES {values}) ",
         pages!(),
         ";\n",
-        "WITH v ({columns}) AS (VALUES {values}) ", lift!()
+        "WITH v ({columns}) AS (VALUES {values}) ",
+        lift!()
     ),
     concat!(
         "WITH v ({columns}) AS (VALUES {values}),

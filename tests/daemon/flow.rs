@@ -1,0 +1,55 @@
+//! The main road: an opt-in, by whatever door it comes, becomes one message.
+
+use std::time::Duration;
+
+use firstword::sandbox::Behaviour;
+
+use crate::database::Database;
+use crate::place::{PAGE, Place, until};
+use crate::platform::Platform;
+use crate::process::Daemon;
+
+pub(crate) async fn an_opt_in_is_answered(mut place: Place) {
+    let platform = Platform::of(&mut place).await;
+    let _daemon = Daemon::ready(&place).await;
+    platform.opt_in("anna", Behaviour::Reply { after: Duration::from_millis(20) }).await;
+    Database::of(&place).await.becomes("anna", "answered").await;
+    let (person, story) = (platform.person("anna"), place.json("optin show anna --json"));
+    assert_eq!((story["state"].as_str(), story["psid"].as_str()), (Some("answered"), Some(&*person.psid)));
+    assert_eq!((&story["attempts"], &story["history"][0]["outcome"]), (&1.into(), &"accepted".into()));
+    assert_eq!(story["message_id"], story["history"][0]["message_id"]);
+    assert!(story["window_open_until"].is_string(), "{story}");
+    let list = place.lines("optin list --json --state answered");
+    assert_eq!((list.len(), list[0]["login_id"].as_str()), (1, Some("anna")));
+    let report = platform.clean();
+    assert_eq!((report.requests, report.delivered, report.replied), (1, 1, 1));
+}
+
+pub(crate) async fn a_plain_insert_is_sent(mut place: Place) {
+    let platform = Platform::of(&mut place).await;
+    let _daemon = Daemon::ready(&place).await;
+    let database = Database::of(&place).await;
+    platform.register("bella");
+    database.sql(&format!("INSERT INTO optins (page_id, login_id) VALUES ('{PAGE}', 'bella')")).await;
+    database.becomes("bella", "sent").await;
+    assert_eq!(platform.clean().delivered, 1);
+}
+
+pub(crate) async fn the_site_and_then_the_webhook_are_one_message(mut place: Place) {
+    let platform = Platform::of(&mut place).await;
+    let daemon = Daemon::ready(&place).await;
+    let database = Database::of(&place).await;
+    platform.register("carla");
+    let body = format!(r#"{{"page_id": "{PAGE}", "login_id": "carla", "ref": "order 17"}}"#);
+    let (status, text) = daemon.site(&body).await;
+    assert!(status == 200 && text.contains("created"), "{status} {text}");
+    assert_eq!(daemon.post("/optins", &body, &[("Content-Type", "application/json")]).await.0, 401);
+    until("carla has her message", async || (platform.person("carla").delivered == 1).then_some(())).await;
+    platform.opt_in("carla", Behaviour::Silent).await;
+    assert!(daemon.site(&body).await.1.contains("duplicate"));
+    // Whoever comes later is sent to later: by then a second message for her would have left.
+    platform.opt_in("dora", Behaviour::Silent).await;
+    database.becomes("dora", "sent").await;
+    assert_eq!((platform.person("carla").delivered, platform.clean().requests), (1, 2));
+    assert_eq!(place.json("optin show carla --json")["reference"], "order 17");
+}

@@ -1,0 +1,148 @@
+//! Between the claim's commit and the first byte: who is stopped there is not written to.
+//!
+//! The platform's queue of connections is full, so that the daemon's connect hangs while its claim stands in the
+//! database. Then something happens, then the platform lets everybody in.
+
+use std::time::Duration;
+
+use firstword::domain::ids::AttemptId;
+use firstword::domain::keyed::StoreKey;
+use firstword::domain::token::Tokens;
+use rustix::process::Signal;
+
+use crate::database::Database;
+use crate::place::{PAGE, Place, until};
+use crate::platform::now;
+use crate::process::Daemon;
+use crate::wire::{Full, Wire};
+
+/// Long enough for a frozen caller's kernel to knock again, which it does after a second.
+const START_WITHIN: Duration = Duration::from_secs(3);
+
+fn optin(login: &str) -> String {
+    format!(r#"{{"page_id": "{PAGE}", "login_id": "{login}"}}"#)
+}
+
+fn stop(login: &str) -> String {
+    let now = now().ms();
+    format!(
+        r#"{{"object": "page", "entry": [{{"id": "{PAGE}", "time": {now}, "messaging": [{{"recipient": {{"id": "{PAGE}"}},
+            "timestamp": {now}, "optout": {{"login_id": "{login}"}}}}]}}]}}"#
+    )
+}
+
+/// A daemon whose one request waits for its connection.
+async fn waiting_for_a_connection(place: &mut Place) -> (Daemon, Full, Database) {
+    let full = Full::bind().await;
+    place.send_to(&full.url());
+    place.set("[send]\nstart_within = \"3s\"\n[messenger]\nrequest_timeout = \"500ms\"");
+    let daemon = Daemon::ready(place).await;
+    assert_eq!(daemon.site(&optin("anna")).await.0, 200);
+    let database = Database::of(place).await;
+    database.becomes("anna", "sending").await;
+    (daemon, full, database)
+}
+
+/// The tokens that this database's attempts carry in their messages.
+async fn tokens(database: &Database) -> Tokens {
+    let key = database.pairs("SELECT value, 0 FROM settings WHERE key = 'store_key'").await.remove(0).0;
+    Tokens::new(&StoreKey::new(hex::decode(key).unwrap().try_into().unwrap()))
+}
+
+fn times_written_to(wire: &Wire, login: &str) -> usize {
+    wire.bytes().matches(&format!(r#""login_id":"{login}""#)).count()
+}
+
+pub(crate) async fn a_frozen_process_sends_nothing_late(mut place: Place) {
+    let (daemon, full, database) = waiting_for_a_connection(&mut place).await;
+    daemon.signal(Signal::STOP);
+    let wire = full.open().await;
+    until("the kernel connects for it", async || (wire.connections() == 1).then_some(())).await;
+    let claimed_at = database.number("SELECT started_at FROM attempts").await;
+    assert_eq!(database.attempts("anna").await[0].0, "under way", "it was frozen too late to mean anything");
+    until("too late to start", async || {
+        (now().ms() > claimed_at + i64::try_from(START_WITHIN.as_millis()).unwrap() + 100).then_some(())
+    })
+    .await;
+    daemon.signal(Signal::CONT);
+    database.becomes("anna", "sent").await;
+
+    let attempts = database.attempts("anna").await;
+    let outcomes: Vec<_> = attempts.iter().map(|(outcome, _)| outcome.as_str()).collect();
+    assert!(matches!(outcomes[..], ["given_back" | "retry", "accepted"]), "{outcomes:?}");
+    let tokens = tokens(&database).await;
+    let [first, second] = [0, 1].map(|n: usize| tokens.mint(AttemptId(attempts[n].1)));
+    let bytes = wire.bytes();
+    assert!(!bytes.contains(&first), "the frozen attempt's body left: {bytes}");
+    assert!(bytes.contains(&second) && times_written_to(&wire, "anna") == 1, "{bytes}");
+}
+
+pub(crate) async fn a_stop_before_the_connection_stands_wins(mut place: Place) {
+    let (daemon, full, database) = waiting_for_a_connection(&mut place).await;
+    assert_eq!(daemon.webhook(&stop("anna")).await, 200);
+    database.becomes("anna", "opted_out").await;
+    let wire = full.open().await;
+    assert_eq!(daemon.site(&optin("bert")).await.0, 200);
+    database.becomes("bert", "sent").await;
+    assert_eq!((times_written_to(&wire, "anna"), times_written_to(&wire, "bert")), (0, 1), "{}", wire.bytes());
+    assert_eq!(database.attempts("anna").await.len(), 1);
+}
+
+/// The other side of the frozen process: thawed in time, the very same attempt goes out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thawed_in_time_it_sends() {
+    let mut place = Place::sqlite();
+    let (daemon, full, database) = waiting_for_a_connection(&mut place).await;
+    daemon.signal(Signal::STOP);
+    let wire = full.open().await;
+    until("the kernel connects for it", async || (wire.connections() == 1).then_some(())).await;
+    assert_eq!(wire.bytes(), "");
+    daemon.signal(Signal::CONT);
+    database.becomes("anna", "sent").await;
+    let attempts = database.attempts("anna").await;
+    let first = tokens(&database).await.mint(AttemptId(attempts[0].1));
+    let late = attempts[0].0 != "accepted";
+    assert!(late || wire.bytes().contains(&first), "{attempts:?} {}", wire.bytes());
+    assert_eq!(times_written_to(&wire, "anna"), 1);
+}
+
+/// The stop comes in at another node than the one that waits for its connection.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_a_stop_reaches_the_node_that_sends() {
+    let mut place = Place::postgres().await;
+    let (_daemon, full, database) = waiting_for_a_connection(&mut place).await;
+    let other = Daemon::ready(&place.beside()).await;
+    assert_eq!(other.webhook(&stop("anna")).await, 200);
+    database.becomes("anna", "opted_out").await;
+    let took = database.number("SELECT ended_at - started_at FROM attempts").await;
+    assert_eq!(database.attempts("anna").await[0].0, "given_back", "after {took} ms");
+    let wire = full.open().await;
+    assert_eq!(other.site(&optin("bert")).await.0, 200);
+    database.becomes("bert", "sent").await;
+    assert_eq!(times_written_to(&wire, "anna"), 0);
+}
+
+/// Stopped by the operator: what has not left is given back, at once and not after its time-out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_has_not_left_is_given_back_at_the_stop() {
+    let mut place = Place::sqlite();
+    let (mut daemon, _full, database) = waiting_for_a_connection(&mut place).await;
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.ended().await, Some(0));
+    assert_eq!(database.states().await, [("pending".to_owned(), 1)].into());
+    assert_eq!(database.attempts("anna").await[0].0, "given_back");
+}
+
+/// Killed there: nobody can know any more that nothing left, so nobody sends again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_before_the_first_byte_it_stays_uncertain() {
+    let mut place = Place::sqlite();
+    let (daemon, full, database) = waiting_for_a_connection(&mut place).await;
+    daemon.kill();
+    let wire = full.open().await;
+    let daemon = Daemon::ready(&place).await;
+    database.becomes("anna", "uncertain").await;
+    assert_eq!(daemon.site(&optin("bert")).await.0, 200);
+    database.becomes("bert", "sent").await;
+    assert_eq!((times_written_to(&wire, "anna"), times_written_to(&wire, "bert")), (0, 1));
+}

@@ -1,0 +1,61 @@
+//! The real binary, on a real database, against a stand-in platform that counts what was delivered.
+//!
+//! Nothing here sleeps for luck: states are awaited with a generous bound, and where time itself is the case (a lease,
+//! a window, a freeze) it is waited for and no more. Cases of both engines carry the engine in their name.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a case fails by panicking, and what it asked for is there"
+)]
+#![expect(
+    clippy::cognitive_complexity,
+    clippy::too_many_lines,
+    clippy::large_futures,
+    reason = "a case is a straight line of awaits, each of which counts as a branch; it is run once"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod crash;
+mod database;
+mod flow;
+mod gate;
+mod hard_stop;
+mod logs;
+mod nodes;
+mod outage;
+mod place;
+mod platform;
+mod process;
+mod start;
+mod stop;
+mod systemd;
+mod web;
+mod wire;
+
+/// Makes each case a test on each engine.
+macro_rules! on_both {
+    ($($room:ident { $($case:ident)* })*) => {
+        mod sqlite {
+            $($(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                super::$room::$case(super::place::Place::sqlite()).await;
+            })*)*
+        }
+        mod postgres {
+            $($(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                super::$room::$case(super::place::Place::postgres().await).await;
+            })*)*
+        }
+    };
+}
+
+on_both! {
+    flow { an_opt_in_is_answered a_plain_insert_is_sent the_site_and_then_the_webhook_are_one_message }
+    gate { a_frozen_process_sends_nothing_late a_stop_before_the_connection_stands_wins }
+    crash { killed_with_requests_in_flight }
+    stop { what_has_left_is_awaited_at_the_stop }
+}

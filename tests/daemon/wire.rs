@@ -1,0 +1,124 @@
+//! A platform down at the bytes: it keeps everything it was ever sent, whole or not, and can make callers wait for
+//! their connection.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+/// Nobody can connect: the kernel's queue of connections is full, and what knocks is left to knock again.
+pub(crate) struct Full {
+    listener: TcpListener,
+    plugs: Vec<TcpStream>,
+}
+
+impl Full {
+    pub(crate) async fn bind() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let (addr, mut plugs) = (listener.local_addr().unwrap(), Vec::new());
+        while let Ok(plug) = tokio::time::timeout(Duration::from_millis(300), TcpStream::connect(addr)).await {
+            plugs.push(plug.unwrap());
+            assert!(plugs.len() < 20, "the queue does not fill up");
+        }
+        Self { listener, plugs }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.listener.local_addr().unwrap())
+    }
+
+    /// Lets everybody in, whoever waits at the door too.
+    pub(crate) async fn open(self) -> Wire {
+        for _ in &self.plugs {
+            self.listener.accept().await.unwrap();
+        }
+        Wire::on(self.listener)
+    }
+}
+
+/// An open platform that accepts every message.
+pub(crate) struct Wire {
+    addr: SocketAddr,
+    seen: Arc<Mutex<Vec<Vec<u8>>>>,
+    _stop: DropGuard,
+}
+
+impl Wire {
+    pub(crate) async fn bind() -> Self {
+        Self::on(TcpListener::bind("127.0.0.1:0").await.unwrap())
+    }
+
+    fn on(listener: TcpListener) -> Self {
+        let (seen, stop, tasks) = (Arc::new(Mutex::new(Vec::new())), CancellationToken::new(), TaskTracker::new());
+        let addr = listener.local_addr().unwrap();
+        let (all, end, each) = (Arc::clone(&seen), stop.clone(), tasks.clone());
+        tasks.spawn(async move {
+            while let Some(Ok((stream, _))) = end.run_until_cancelled(listener.accept()).await {
+                let (seen, end) = (Arc::clone(&all), end.clone());
+                let number = seen.lock().unwrap().len();
+                seen.lock().unwrap().push(Vec::new());
+                each.spawn(async move { end.run_until_cancelled(serve(stream, &seen, number)).await });
+            }
+        });
+        Self { addr, seen, _stop: stop.drop_guard() }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// How many connections were made.
+    pub(crate) fn connections(&self) -> usize {
+        self.seen.lock().unwrap().len()
+    }
+
+    /// Every byte that came, in the order of connections.
+    pub(crate) fn bytes(&self) -> String {
+        String::from_utf8(self.seen.lock().unwrap().concat()).unwrap()
+    }
+
+    /// The whole requests that came: head and body.
+    pub(crate) fn requests(&self) -> Vec<(String, Value)> {
+        let seen = self.seen.lock().unwrap();
+        seen.iter().flat_map(|bytes| requests(bytes)).collect()
+    }
+}
+
+async fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Vec<u8>>>, number: usize) {
+    let (mut buffer, mut answered) = ([0; 4096], 0);
+    while let Ok(count @ 1..) = stream.read(&mut buffer).await {
+        let whole = {
+            let mut seen = seen.lock().unwrap();
+            seen[number].extend_from_slice(&buffer[..count]);
+            requests(&seen[number]).len()
+        };
+        while answered < whole {
+            answered += 1;
+            let body = format!(r#"{{"message_id":"m_{number}_{answered}"}}"#);
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length";
+            let answer = format!("{head}: {}\r\n\r\n{body}", body.len());
+            if stream.write_all(answer.as_bytes()).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// The whole requests at the beginning of some bytes.
+fn requests(bytes: &[u8]) -> Vec<(String, Value)> {
+    let (mut text, mut found) = (std::str::from_utf8(bytes).unwrap(), Vec::new());
+    while let Some((head, rest)) = text.split_once("\r\n\r\n") {
+        let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        let Some(body) = rest.get(..length.unwrap_or(0)) else { break };
+        found.push((head.to_owned(), serde_json::from_str(body).unwrap_or_default()));
+        text = &rest[body.len()..];
+    }
+    found
+}
