@@ -56,7 +56,7 @@ impl Supervisor {
 }
 
 /// Waits for SIGTERM or SIGINT and then stops everything; at each SIGHUP reloads. Ends with the stop.
-pub async fn signals(stop: CancellationToken, mut reload: impl FnMut() + Send) {
+pub async fn signals(stop: CancellationToken, mut reload: impl AsyncFnMut()) {
     let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()))
     else {
@@ -70,7 +70,7 @@ pub async fn signals(stop: CancellationToken, mut reload: impl FnMut() + Send) {
             _ = interrupt.recv() => break,
             _ = hangup.recv() => {
                 tell(&[NotifyState::Reloading]);
-                reload();
+                reload().await;
                 tell(&[NotifyState::Ready]);
             }
         }

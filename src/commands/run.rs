@@ -1,5 +1,6 @@
 //! `firstword run`: the daemon, as systemd starts it.
 
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
@@ -7,8 +8,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Global, RunArgs};
 use crate::commands::Exit;
+use crate::commands::exit::{self, Misuse};
 use crate::config::{self, Environment};
 use crate::roster::Roster;
+use crate::store::Store;
 use crate::{daemon, lifecycle, server, telemetry};
 
 /// Runs the daemon until a signal ends it.
@@ -23,18 +26,18 @@ pub async fn run(_: &RunArgs, global: &Global) -> anyhow::Result<Exit> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    daemon::job_specs(&config).map_err(|error| error.context("fix the job files, or remove jobs.dir"))?;
+    daemon::job_specs(&config)
+        .map_err(|error| Misuse(format!("{}; fix them, or remove jobs.dir", exit::chain(&error))))?;
     let listen = config.server.listen;
     let listener = server::bind(listen)
         .await
         .with_context(|| format!("cannot listen on {listen}; is another process there? server.listen says where"))?;
-    let (stop, roster) = (CancellationToken::new(), Arc::new(OnceLock::new()));
-    let reload = reloader(Arc::clone(&roster), path, environment);
-    let signals = lifecycle::signals(stop.clone(), reload);
+    let (stop, house) = (CancellationToken::new(), OnceLock::new());
+    let signals = lifecycle::signals(stop.clone(), async || reload(&house, &path, &environment).await);
     let daemon = async {
         let pages = config.pages.len();
-        let ended = daemon::run(Arc::clone(&config), node_name(), listener, stop.clone(), |built, _| {
-            _ = roster.set(Arc::clone(built));
+        let ended = daemon::run(Arc::clone(&config), node_name(), listener, stop.clone(), |roster, store| {
+            _ = house.set((Arc::clone(roster), store.clone()));
             lifecycle::ready(&format!("sending for {pages} page(s)"));
         });
         let ended = ended.await;
@@ -46,22 +49,26 @@ pub async fn run(_: &RunArgs, global: &Global) -> anyhow::Result<Exit> {
 }
 
 /// What SIGHUP does: pages, tokens, messages and rates are read again; the rest of the file needs a restart.
-fn reloader(
-    roster: Arc<OnceLock<Arc<Roster>>>,
-    path: std::path::PathBuf,
-    environment: Environment,
-) -> impl FnMut() + Send {
-    move || match (config::load(&path, &environment), roster.get()) {
-        (_, None) => tracing::warn!("not reloaded: the service is still starting"),
-        (Ok(config), Some(roster)) => match roster.load(&config.pages) {
-            Ok(()) => tracing::info!(
-                pages = config.pages.len(),
-                "pages, tokens, messages and rates reloaded; other keys need a restart"
-            ),
-            Err(fault) => tracing::error!(fault, "not reloaded: the old pages stay"),
-        },
-        (Err(faults), _) => tracing::error!(%faults, "not reloaded: the old configuration stays"),
+async fn reload(house: &OnceLock<(Arc<Roster>, Store)>, path: &Path, environment: &Environment) {
+    if let Err(what) = reread(house, path, environment).await {
+        tracing::error!("{what}");
     }
+}
+
+/// Takes the pages over, or says why not.
+async fn reread(house: &OnceLock<(Arc<Roster>, Store)>, path: &Path, environment: &Environment) -> Result<(), String> {
+    let (roster, store) = house.get().ok_or("not reloaded: the service is still starting")?;
+    let config = config::load(path, environment)
+        .map_err(|faults| format!("not reloaded, the old configuration stays: {faults}"))?;
+    roster.load(&config.pages).map_err(|fault| format!("not reloaded, the old pages stay: {fault}"))?;
+    // A page that is new to the database is sent for only once it has its row there.
+    let pages = config.pages.iter().map(|page| page.id.clone());
+    store.govern(store.policy(), pages).await.map_err(|error| {
+        format!("reloaded, but new pages are not in the database; reload again when it answers: {}", error.chain())
+    })?;
+    let pages = config.pages.len();
+    tracing::info!(pages, "pages, tokens, messages and rates reloaded; other keys need a restart");
+    Ok(())
 }
 
 /// This node's name: the host's, and the process's, so that two on one host differ.

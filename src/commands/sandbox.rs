@@ -36,7 +36,7 @@ pub async fn run(args: &SandboxArgs, global: &Global) -> anyhow::Result<Exit> {
         let sandbox = sandbox.clone();
         tracker.spawn(async move { sandbox.crowd(crowd).await });
     }
-    lifecycle::signals(stop, || ()).await;
+    lifecycle::signals(stop, async || ()).await;
     tracker.close();
     _ = tokio::time::timeout(Duration::from_secs(5), tracker.wait()).await;
     let report = sandbox.report();

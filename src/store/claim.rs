@@ -1,7 +1,7 @@
 //! Taking people to send to: the most urgent first, within the page's budget, fenced and leased.
 
 use super::engine::{Columns, Conn, FromColumns, Value};
-use super::error::Result;
+use super::error::{Error, Result};
 use super::sql;
 use crate::domain::budget::Budget;
 use crate::domain::ids::{AttemptId, LoginId, OptInId, PageId};
@@ -59,42 +59,30 @@ impl Claimed {
     pub(super) const NOTHING: Self = Self { claims: Vec::new(), next_at: None };
 }
 
-struct Taken {
-    optin: OptInId,
-    attempt: AttemptId,
-    login: LoginId,
-    opted_in_at: Timestamp,
-    number: i64,
-    locale: Option<String>,
-}
+/// A person taken, as the claim's JSON holds them.
+#[derive(serde::Deserialize)]
+struct Taken(i64, i64, Box<str>, i64, i64, Option<String>);
 
-/// A row of the claim: what the budget allows, a person, or both.
+/// What the claim's statement says: when the page's next request is due after this, and who was taken.
 pub(super) struct Row {
-    arrival_us: Option<i64>,
-    starts: Option<i64>,
-    taken: Option<Taken>,
+    arrival_us: i64,
+    taken: Vec<Taken>,
 }
 
 impl Row {
-    /// The row as a bare count: what the recording part of a script says before the claim's rows.
+    /// The row as a bare count: what the recording part of a script says before the claim does.
     pub(super) fn count(&self) -> usize {
-        self.arrival_us.and_then(|count| usize::try_from(count).ok()).unwrap_or(0)
+        usize::try_from(self.arrival_us).unwrap_or(0)
     }
 }
 
 impl FromColumns for Row {
     fn read(c: &mut Columns<'_>) -> Result<Self> {
-        let (arrival_us, starts) = (c.maybe_int()?, c.maybe_int()?);
-        let Some(optin) = c.maybe_int()? else { return Ok(Self { arrival_us, starts, taken: None }) };
-        let taken = Taken {
-            optin: OptInId(optin),
-            attempt: AttemptId(c.int()?),
-            login: LoginId::stored(c.text()?),
-            opted_in_at: Timestamp::from_ms(c.int()?),
-            number: c.int()?,
-            locale: c.maybe_text()?.map(str::to_owned),
-        };
-        Ok(Self { arrival_us, starts, taken: Some(taken) })
+        let arrival_us = c.int()?;
+        let taken = c.maybe_text()?.unwrap_or("[]");
+        let taken = serde_json::from_str(taken)
+            .map_err(|error| Error::Corrupt { what: format!("a claim's answer cannot be read: {error}") })?;
+        Ok(Self { arrival_us, taken })
     }
 }
 
@@ -126,35 +114,27 @@ impl Wish {
         ]
     }
 
-    /// What the statement's rows mean.
-    pub(super) fn read(&self, rows: Vec<Row>) -> Claimed {
-        let room = rows.first().and_then(|row| row.arrival_us.zip(row.starts));
-        let Some((arrival, allowed)) = room else { return Claimed::NOTHING };
-        let taken: Vec<Taken> = rows.into_iter().filter_map(|row| row.taken).collect();
-        let spent = i64::try_from(taken.len()).unwrap_or(0) * self.budget.interval_us;
-        self.claimed(taken, allowed, arrival + spent)
-    }
-
-    fn claimed(&self, mut taken: Vec<Taken>, allowed: i64, arrival_us: i64) -> Claimed {
-        // RETURNING keeps no order.
-        taken.sort_by_key(|taken| (taken.opted_in_at, taken.optin));
-        let used_up = allowed < self.wanted() && i64::try_from(taken.len()).unwrap_or(i64::MAX) >= allowed;
-        let next_at = used_up.then(|| self.budget.next_at(arrival_us, self.now));
-        let claims = taken.into_iter().map(|taken| Claim {
-            optin: taken.optin,
-            attempt: taken.attempt,
+    /// What the statement's row means; none means that something stops the page.
+    pub(super) fn read(&self, row: Option<Row>) -> Claimed {
+        let Some(Row { arrival_us, mut taken }) = row else { return Claimed::NOTHING };
+        // Neither RETURNING nor an aggregate keeps an order.
+        taken.sort_unstable_by_key(|taken| (taken.3, taken.0));
+        let next_at = self.budget.next_at(arrival_us, self.now);
+        let used_up = taken.len() < self.most && next_at > self.now;
+        let claims = taken.into_iter().map(|Taken(optin, attempt, login, opted_in_at, number, locale)| Claim {
+            optin: OptInId(optin),
+            attempt: AttemptId(attempt),
             page: self.page.clone(),
-            login: taken.login,
-            opted_in_at: taken.opted_in_at,
-            number: taken.number,
-            locale: taken.locale,
+            login: LoginId::stored(&login),
+            opted_in_at: Timestamp::from_ms(opted_in_at),
+            number,
+            locale,
         });
-        Claimed { claims: claims.collect(), next_at }
+        Claimed { claims: claims.collect(), next_at: used_up.then_some(next_at) }
     }
 }
 
 /// The claim on PostgreSQL: one statement, committed by itself.
 pub(super) async fn on_postgres(conn: &mut Conn, wish: &Wish) -> Result<Claimed> {
-    let rows = conn.rows::<Row>(sql::claim::WHOLE, &wish.values()).await?;
-    Ok(wish.read(rows))
+    Ok(wish.read(conn.row(sql::claim::WHOLE, &wish.values()).await?))
 }

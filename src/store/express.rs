@@ -94,7 +94,7 @@ impl Desks {
         match conn.rows::<claim::Row>(script, &values).await {
             Ok(mut answers) => {
                 let found = if rows.is_empty() { 0 } else { answers.remove(0).count() };
-                Ok((found, wish.map_or(Claimed::NOTHING, |wish| wish.read(answers))))
+                Ok((found, wish.map_or(Claimed::NOTHING, |wish| wish.read(answers.pop()))))
             }
             Err(error) => Err(give_up(conn, error).await),
         }

@@ -17,9 +17,10 @@ impl Database {
     }
 
     pub(crate) async fn at(url: &str) -> Self {
-        match url.starts_with("sqlite") {
-            true => Self::Sqlite(SqlitePool::connect(url).await.unwrap()),
-            false => Self::Postgres(PgPool::connect(url).await.unwrap()),
+        if url.starts_with("sqlite") {
+            Self::Sqlite(SqlitePool::connect(url).await.unwrap())
+        } else {
+            Self::Postgres(PgPool::connect(url).await.unwrap())
         }
     }
 

@@ -8,6 +8,8 @@ use crate::database::Database;
 use crate::place::{PAGE, Place, until};
 use crate::platform::Platform;
 use crate::process::Daemon;
+use crate::wire::Wire;
+use rustix::process::Signal;
 
 pub(crate) async fn an_opt_in_is_answered(mut place: Place) {
     let platform = Platform::of(&mut place).await;
@@ -52,4 +54,22 @@ pub(crate) async fn the_site_and_then_the_webhook_are_one_message(mut place: Pla
     database.becomes("dora", "sent").await;
     assert_eq!((platform.person("carla").delivered, platform.clean().requests), (1, 2));
     assert_eq!(place.json("optin show carla --json")["reference"], "order 17");
+}
+
+/// Whoever opted in for a page that is configured later waits for it, and a reload is enough.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_added_by_a_reload_is_sent_for() {
+    let mut place = Place::sqlite();
+    let wire = Wire::bind().await;
+    place.send_to(&wire.url());
+    let daemon = Daemon::ready(&place).await;
+    let database = Database::of(&place).await;
+    assert_eq!(daemon.site(r#"{"page_id": "1002", "login_id": "emma"}"#).await.0, 200);
+    database.becomes("emma", "new").await;
+    let page =
+        |id: &str| format!("[[pages]]\nid = \"{id}\"\naccess_token = \"token-{id}\"\nmessage = \"hello.json\"\n");
+    place.set(&format!("{}{}", page(PAGE), page("1002")));
+    daemon.signal(Signal::HUP);
+    database.becomes("emma", "sent").await;
+    assert!(wire.requests()[0].0.contains("/1002/messages"), "{:?}", wire.requests());
 }

@@ -11,7 +11,6 @@
 #![expect(
     clippy::cognitive_complexity,
     clippy::too_many_lines,
-    clippy::large_futures,
     reason = "a case is a straight line of awaits, each of which counts as a branch; it is run once"
 )]
 

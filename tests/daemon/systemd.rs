@@ -1,1 +1,109 @@
-//! Not yet.
+//! What systemd is told, on the socket it gives.
+
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixDatagram;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::place::{PAGE, Place, until};
+use crate::process::Daemon;
+use crate::wire::Wire;
+
+/// systemd's end of the socket, and all it heard.
+struct Manager(UnixDatagram, Vec<String>);
+
+impl Manager {
+    fn at(path: &std::path::Path) -> Self {
+        let socket = UnixDatagram::bind(path).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        Self(socket, Vec::new())
+    }
+
+    /// Takes in what has come; whether it holds a line from a place in the story on.
+    fn heard(&mut self, line: &str, from: usize) -> bool {
+        let mut buffer = [0; 4096];
+        while let Ok(count) = self.0.recv(&mut buffer) {
+            let text = std::str::from_utf8(&buffer[..count]).unwrap();
+            self.1.extend(text.lines().map(str::to_owned));
+        }
+        self.1.iter().skip(from).any(|heard| heard == line)
+    }
+
+    async fn hears(&mut self, line: &str, from: usize) {
+        until(line, async || self.heard(line, from).then_some(())).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_systemd_follows_the_whole_life() {
+    let mut place = Place::postgres().await;
+    let socket = place.database.split_once("host=").unwrap().1.split('&').next().unwrap().to_owned();
+    let link = place.path("socket");
+    place.set(&format!("[database]\nurl = \"{}\"", place.database.replace(&socket, &link.display().to_string())));
+    let wire = Wire::bind().await;
+    place.send_to(&wire.url());
+    place.write("token", "first-token");
+    place.set(&format!("[[pages]]\nid = \"{PAGE}\"\naccess_token_file = \"token\"\nmessage = \"hello.json\""));
+    let path = place.path("notify");
+    let mut manager = Manager::at(&path);
+    let environment = [("NOTIFY_SOCKET", path.to_str().unwrap()), ("WATCHDOG_USEC", "300000")];
+    let mut daemon = Daemon::start(&place, "debug", &environment);
+
+    manager.hears("STATUS=waiting for the database", 0).await;
+    assert!(!manager.heard("READY=1", 0), "{:?}", manager.1);
+    symlink(&socket, &link).unwrap();
+    manager.hears("READY=1", 0).await;
+    assert_eq!(daemon.get("/readyz").await.0, 200);
+    manager.hears("WATCHDOG=1", 0).await;
+
+    sends(&daemon, &wire, "anna", "Bearer first-token").await;
+    place.write("token", "second-token");
+    let before = manager.1.len();
+    daemon.signal(Signal::HUP);
+    manager.hears("RELOADING=1", before).await;
+    let reloading = manager.1.iter().position(|line| line == "RELOADING=1").unwrap();
+    manager.hears("READY=1", reloading).await;
+    sends(&daemon, &wire, "bella", "Bearer second-token").await;
+
+    // A fault in the file changes nothing.
+    place.write("token", "");
+    let before = manager.1.len();
+    daemon.signal(Signal::HUP);
+    manager.hears("RELOADING=1", before).await;
+    until("it says so", async || daemon.log().contains("the old configuration stays").then_some(())).await;
+    sends(&daemon, &wire, "carla", "Bearer second-token").await;
+
+    frozen_it_is_silent(&daemon, &mut manager).await;
+    daemon.signal(Signal::TERM);
+    manager.hears("STOPPING=1", 0).await;
+    assert_eq!(daemon.ended().await, Some(0));
+}
+
+async fn sends(daemon: &Daemon, wire: &Wire, login: &str, authorization: &str) {
+    assert_eq!(daemon.site(&format!(r#"{{"page_id": "{PAGE}", "login_id": "{login}"}}"#)).await.0, 200);
+    let head = until(&format!("{login}'s request"), async || {
+        let to_them = |body: &serde_json::Value| body["recipient"]["login_id"] == login;
+        wire.requests().into_iter().find(|(_, body)| to_them(body)).map(|(head, _)| head)
+    })
+    .await;
+    let found = head.lines().any(|line| line.eq_ignore_ascii_case(&format!("authorization: {authorization}")));
+    assert!(found, "{login}: {head}");
+    assert!(!head.lines().next().unwrap().contains("token"), "{head}");
+}
+
+/// A process that stands still feeds no watchdog; time is what is shown here, so it is waited for.
+async fn frozen_it_is_silent(daemon: &Daemon, manager: &mut Manager) {
+    daemon.signal(Signal::STOP);
+    let quiet_since = until("silence", async || {
+        let before = manager.1.len();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        (!manager.heard("WATCHDOG=1", before)).then(Instant::now)
+    })
+    .await;
+    let before = manager.1.len();
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert!(!manager.heard("WATCHDOG=1", before), "fed {:?} after it was frozen", quiet_since.elapsed());
+    daemon.signal(Signal::CONT);
+    manager.hears("WATCHDOG=1", before).await;
+}

@@ -115,7 +115,8 @@ async fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Vec<u8>>>, number: usize)
 fn requests(bytes: &[u8]) -> Vec<(String, Value)> {
     let (mut text, mut found) = (std::str::from_utf8(bytes).unwrap(), Vec::new());
     while let Some((head, rest)) = text.split_once("\r\n\r\n") {
-        let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        let length =
+            head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
         let Some(body) = rest.get(..length.unwrap_or(0)) else { break };
         found.push((head.to_owned(), serde_json::from_str(body).unwrap_or_default()));
         text = &rest[body.len()..];

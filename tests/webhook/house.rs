@@ -185,9 +185,12 @@ pub(crate) fn pieces(pieces: Vec<Vec<u8>>) -> Body {
             mut self: std::pin::Pin<&mut Self>,
             _: &mut std::task::Context<'_>,
         ) -> std::task::Poll<Option<Result<http_body::Frame<bytes::Bytes>, std::io::Error>>> {
-            let frame = |piece: Vec<u8>| match piece.is_empty() {
-                true => Err(std::io::Error::other("gone")),
-                false => Ok(http_body::Frame::data(piece.into())),
+            let frame = |piece: Vec<u8>| {
+                let frame = http_body::Frame::data(piece.into());
+                if frame.data_ref().is_some_and(bytes::Bytes::is_empty) {
+                    return Err(std::io::Error::other("gone"));
+                }
+                Ok(frame)
             };
             std::task::Poll::Ready(self.0.next().map(frame))
         }

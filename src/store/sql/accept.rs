@@ -49,7 +49,7 @@ pub(in crate::store) static ACCEPT: Batch = Batch::each(
         "WITH v ({columns}) AS (VALUES {values}) UPDATE optins SET ",
         sent!(),
         ";\n",
-        "SELECT changes(), NULL, NULL;\n",
+        "SELECT changes(), NULL;\n",
         "WITH v ({columns}) AS (VALUES {values}) UPDATE attempts SET ",
         noted!(),
         ";\n",

@@ -4,11 +4,10 @@
 
 use crate::store::sql::statements;
 
-/// SQLite: what the page allows; no row where something stops it.
+/// SQLite: how many may start; no row where something stops the page.
 macro_rules! room {
     () => {
-        "SELECT max($2 * 1000, min(arrival_us, $2 * 1000 + $6 + $5)) AS arrival,
-                CASE WHEN arrival_us > $2 * 1000 + $6 THEN 0
+        "SELECT CASE WHEN arrival_us > $2 * 1000 + $6 THEN 0
                      ELSE min($4, ($6 - (max($2 * 1000, arrival_us) - $2 * 1000)) / $5 + 1) END AS starts
          FROM pages WHERE page_id = $1 AND paused_until <= $2 AND (held_since IS NULL OR held_until <= $2)"
     };
@@ -28,15 +27,26 @@ macro_rules! attempts {
     };
 }
 
-/// SQLite: gives the rows to their attempts. The plus signs keep its planner from walking everybody who waits.
+/// SQLite: gives the rows to their attempts: as many of the last ones as were just inserted. With none inserted, the
+/// last row's number is another table's, and nobody must be found by it. The plus signs keep its planner from walking everybody who waits.
 macro_rules! take {
     () => {
         "UPDATE optins SET state = 'sending', state_since = $2, reason = NULL, next_attempt_at = NULL,
                 attempts = optins.attempts + 1, fence = a.id, lease_until = $7
          FROM attempts AS a
-         WHERE a.id > last_insert_rowid() - changes() AND optins.id = a.optin_id AND +optins.page_id = $1
-           AND +optins.state = 'pending' AND optins.opted_out_at IS NULL AND +optins.opted_in_at > $3
-         RETURNING NULL, NULL, optins.id, optins.fence, optins.login_id, optins.opted_in_at, optins.attempts, optins.locale"
+         WHERE changes() > 0 AND a.id > last_insert_rowid() - changes() AND optins.id = a.optin_id AND +optins.page_id = $1
+           AND +optins.state = 'pending' AND optins.opted_out_at IS NULL AND +optins.opted_in_at > $3"
+    };
+}
+
+/// SQLite: what was taken, all in one row: each row that crosses from its thread wakes somebody up.
+macro_rules! tell {
+    () => {
+        "SELECT max($2 * 1000, min(arrival_us, $2 * 1000 + $6 + $5)) + changes() * $5,
+                (SELECT json_group_array(json_array(o.id, o.fence, o.login_id, o.opted_in_at, o.attempts, o.locale))
+                             FROM attempts AS a CROSS JOIN optins AS o ON o.id = a.optin_id
+                             WHERE changes() > 0 AND a.id > last_insert_rowid() - changes() AND o.fence = a.id)
+         FROM pages WHERE page_id = $1 AND paused_until <= $2 AND (held_since IS NULL OR held_until <= $2)"
     };
 }
 
@@ -45,14 +55,14 @@ statements! {
     ATTEMPTS = "claim_attempts" { sqlite: [attempts!()], postgres: ["SELECT 1"] }
     /// A part of the claim on SQLite, by itself for its plan.
     TAKE = "claim_take" { sqlite: [take!()], postgres: ["SELECT 1"] }
-    /// All of it. The arithmetic is that of `domain::budget`; the conformance suite holds them together. The first row
-    /// holds the page's arrival time and how many may start, the others a person each.
+    /// All of it. The arithmetic is that of `domain::budget`; the conformance suite holds them together. Its one row
+    /// holds the page's arrival time afterwards and the people, as a JSON array; no row where something stops the page.
     /// $1: page, $2: now, $3: cut-off, $4: how many, $5: interval, $6: slack, $7: lease, $8: node, $9: credential.
     WHOLE = "claim" {
         sqlite: [
-            "SELECT arrival, starts, NULL, NULL, NULL, NULL, NULL, NULL FROM (", room!(), ");\n",
             attempts!(), ";\n",
             take!(), ";\n",
+            tell!(), ";\n",
             "UPDATE pages SET arrival_us = max($2 * 1000, min(arrival_us, $2 * 1000 + $6 + $5)) + changes() * $5
              WHERE page_id = $1 AND changes() > 0"
         ],
@@ -87,7 +97,8 @@ WITH page AS MATERIALIZED (
     UPDATE pages SET arrival_us = room.arrival + (SELECT count(*) FROM fenced) * $5::bigint
     FROM room WHERE pages.page_id = room.page_id AND EXISTS (SELECT FROM fenced)
 )
-SELECT room.arrival, room.starts, taken.id, taken.fence, taken.login_id, taken.opted_in_at, taken.attempts, taken.locale
-FROM room LEFT JOIN taken ON true"]
+SELECT room.arrival + (SELECT count(*) FROM fenced) * $5::bigint,
+       (SELECT COALESCE(json_agg(json_build_array(id, fence, login_id, opted_in_at, attempts, locale)), '[]')::text FROM taken)
+FROM room"]
     }
 }
