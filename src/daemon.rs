@@ -295,7 +295,7 @@ async fn sample(store: &Store, clock: &SystemClock, pulse: &Pulse) -> store::Res
         let before = clock.boot();
         let now = store.time().await?;
         let after = clock.boot();
-        clock.adopt(now, before + (after - before) / 2);
+        clock.adopt(now, before + after.saturating_sub(before) / 2);
     }
     pulse.sampled(clock.boot());
     Ok(())

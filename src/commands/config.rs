@@ -9,6 +9,7 @@ use super::open::{open_store, sqlite_file};
 use super::{load, out};
 use crate::cli::{CheckArgs, ConfigCommand, Global};
 use crate::config::{Config, Faults, Mode, SAMPLE};
+use crate::domain::span;
 
 pub(super) async fn run(command: &ConfigCommand, global: &Global) -> anyhow::Result<Exit> {
     match command {
@@ -89,8 +90,8 @@ fn summary(config: &Config, database: &anyhow::Result<&'static str>) -> Value {
         "listen": config.server.listen.to_string(),
         "graph": graph(config),
         "mode": mode(config),
-        "window": out::exact(config.policy.window.window),
-        "hard_stop_after": out::exact(config.policy.window.usable()),
+        "window": span::show(config.policy.window.window),
+        "hard_stop_after": span::show(config.policy.window.usable()),
         "pages": pages.collect::<Vec<_>>(),
     })
 }
@@ -113,7 +114,7 @@ fn show(config: &Config) -> io::Result<()> {
         }
     }
     let window = config.policy.window;
-    let (whole, usable) = (out::exact(window.window), out::exact(window.usable()));
+    let (whole, usable) = (span::show(window.window), span::show(window.usable()));
     out::line(format_args!("window    {whole}; the last message leaves {usable} after the opt-in"))?;
     out::line(format_args!("sending   {}, {} at once at most", mode(config), config.send.max_in_flight))?;
     out::line(format_args!("platform  {}", graph(config)))?;

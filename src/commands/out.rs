@@ -56,17 +56,6 @@ pub fn away(at: Timestamp, now: Timestamp) -> String {
     if at > now { format!("in {}", rough(at.since(now))) } else { format!("{} ago", rough(now.since(at))) }
 }
 
-/// A duration to the millisecond, as the configuration takes it: `24h`, `23h 54m 48s`.
-#[must_use]
-pub fn exact(span: Duration) -> String {
-    let seconds = span.as_secs();
-    let units =
-        [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s"), (u64::from(span.subsec_millis()), "ms")];
-    let parts = units.into_iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count}{unit}"));
-    let text = parts.collect::<Vec<_>>().join(" ");
-    if text.is_empty() { "0s".to_owned() } else { text }
-}
-
 /// A duration in at most two units.
 #[must_use]
 pub fn rough(span: Duration) -> String {
@@ -85,21 +74,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn tables_cannot_move_the_cursor() {
+        let shown = table(["A", "B"], [["x\u{1b}[2J".to_owned(), "y\nz".to_owned()]]);
+        assert!(!shown.contains('\u{1b}') && shown.lines().count() == 2, "{shown:?}");
+    }
+
+    #[test]
     fn times_are_readable() {
         let noon = Timestamp::parse("2026-06-01T12:00:00Z").unwrap();
         assert_eq!(time(noon), "2026-06-01 12:00:00Z");
         assert_eq!(away(noon.plus(Duration::from_mins(192)), noon), "in 3h 12m");
         assert_eq!(away(noon, noon.plus(Duration::from_secs(5))), "5s ago");
         assert_eq!(rough(Duration::from_hours(49)), "2d 1h");
-        for text in ["24h", "23h 54m 48s", "1m 500ms", "0s"] {
-            assert_eq!(exact(crate::domain::span::parse(text).unwrap()), text);
-        }
         assert_eq!(rough(Duration::from_secs(61)), "1m 1s");
-    }
-
-    #[test]
-    fn tables_cannot_move_the_cursor() {
-        let shown = table(["A", "B"], [["x\u{1b}[2J".to_owned(), "y\nz".to_owned()]]);
-        assert!(!shown.contains('\u{1b}') && shown.lines().count() == 2, "{shown:?}");
     }
 }

@@ -41,9 +41,9 @@ pub async fn run(args: &SandboxArgs, global: &Global) -> anyhow::Result<Exit> {
     _ = tokio::time::timeout(Duration::from_secs(5), tracker.wait()).await;
     let report = sandbox.report();
     if args.json {
-        out::json(&report)?
+        out::json(&report)?;
     } else {
-        tell(&report)?
+        tell(&report)?;
     }
     Ok(if report.violations.total() == 0 { Exit::Done } else { Exit::Failed })
 }

@@ -1,7 +1,5 @@
 //! One value as it was given, and how values are written.
 
-use std::time::Duration;
-
 use toml::Value;
 
 /// One value as it was given.
@@ -49,19 +47,6 @@ impl Given<'_> {
             Self::EnvList(_) => "is a list".to_owned(),
         }
     }
-}
-
-/// A duration in the units that can be read again.
-pub(super) fn show(span: Duration) -> String {
-    let mut left = span.as_millis();
-    let mut parts = Vec::new();
-    for (unit, length) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)] {
-        if left >= length {
-            parts.push(format!("{}{unit}", left / length));
-            left %= length;
-        }
-    }
-    if parts.is_empty() { "0s".to_owned() } else { parts.join(" ") }
 }
 
 /// A number of bytes, whole KiB at least, that can be read again.

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::domain::policy::UncertainPolicy;
 
-use super::given::show;
 use super::source::Source;
 use super::{Config, web};
+use crate::domain::span::show;
 
 /// Looks at the configuration as a whole.
 pub(super) fn check(source: &mut Source, config: &Config) {

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use toml::Value;
 
-use crate::domain::span;
+use crate::domain::span::{self, show};
 
-use super::given::{Given, bytes, show, show_bytes};
+use super::given::{Given, bytes, show_bytes};
 use super::section::Section;
 
 impl Section<'_> {

@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn nearly_all_of_the_rate_is_used() {
         for rate in [1_u32, 2, 20, 100, 300] {
-            let used = starts(f64::from(rate), &[1; 60_000]).len();
+            let used = starts(f64::from(rate), &vec![1; 60_000]).len();
             assert!(used * 100 >= usize::try_from(rate).unwrap() * 60 * 95, "{used} of {} at {rate}", rate * 60);
         }
     }

@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn tries_are_compressed_as_the_stop_nears() {
-        let stop = NOW.plus(Duration::from_secs(60));
+        let stop = NOW.plus(Duration::from_mins(1));
         let (mut now, mut tries) = (NOW, 0);
         while let Next::At(at) = Retry::default().next(20, now, stop, None, u64::MAX / 2) {
             (now, tries) = (at, tries + 1);

@@ -19,11 +19,15 @@ pub fn parse(text: &str) -> Result<Duration, String> {
     })
 }
 
-/// The shortest way to write a duration, to the millisecond.
+/// A duration to the millisecond, as [`parse`] reads it again: `24h`, `23h 54m 48s`.
 #[must_use]
 pub fn show(span: Duration) -> String {
-    let whole = Duration::from_millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
-    humantime::format_duration(whole).to_string()
+    let seconds = span.as_secs();
+    let units =
+        [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s"), (u64::from(span.subsec_millis()), "ms")];
+    let parts = units.into_iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count}{unit}"));
+    let text = parts.collect::<Vec<_>>().join(" ");
+    if text.is_empty() { "0s".to_owned() } else { text }
 }
 
 #[cfg(test)]
@@ -41,6 +45,14 @@ mod tests {
             ("1h 30m", 5_400_000),
         ] {
             assert_eq!(parse(text), Ok(Duration::from_millis(ms)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_is_read_again() {
+        for ms in [0, 1, 999, 1000, 61_001, 86_400_000, 2_592_000_000] {
+            let span = Duration::from_millis(ms);
+            assert_eq!(parse(&show(span)), Ok(span));
         }
     }
 

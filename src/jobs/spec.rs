@@ -104,7 +104,6 @@ impl Spec {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "shaped for `map`")]
 fn from_local(at: DateTime<Tz>) -> Timestamp {
     Timestamp::from_ms(at.timestamp_millis())
 }

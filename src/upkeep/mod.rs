@@ -22,7 +22,7 @@ const KEPT_RAW: Duration = Duration::from_hours(14 * 24);
 /// How often the slow passes run.
 const SLOW: Duration = Duration::from_secs(10);
 /// A lease that ran out here, while its attempt still runs here, gets this long to report.
-const OWN_LEASE: Duration = Duration::from_secs(60);
+const OWN_LEASE: Duration = Duration::from_mins(1);
 
 /// Whether this process still runs an attempt.
 pub type Runs = Arc<dyn Fn(AttemptId) -> bool + Send + Sync>;

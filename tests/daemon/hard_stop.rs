@@ -54,7 +54,8 @@ async fn what_is_missed_is_told_and_never_sent_late() {
     // The platform is well again: whoever is missed stays so.
     platform.sandbox.set_faults(Faults::default()).unwrap();
     until("the miss is told", async || daemon.log().contains("deadline missed").then_some(())).await;
-    assert_eq!(database.number("SELECT count(*) FROM alerts WHERE kind = 'missed'").await, 1);
+    let alerts = "SELECT count(*) FROM alerts WHERE kind = 'missed'";
+    until("the alert is raised", async || (database.number(alerts).await == 1).then_some(())).await;
     until("anna is purged", async || (database.states().await.is_empty()).then_some(())).await;
     assert_eq!((database.number("SELECT count(*) FROM tombstones").await, platform.person("anna").delivered), (1, 0));
     assert_eq!(daemon.log().matches("deadline missed").count(), 1);

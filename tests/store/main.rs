@@ -9,10 +9,6 @@
     clippy::indexing_slicing,
     reason = "a case says what is wrong by panicking, and rows it asked for are there"
 )]
-#![expect(
-    clippy::cognitive_complexity,
-    reason = "every await counts as a branch, and cases are straight lines of them"
-)]
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -45,9 +45,9 @@ pub async fn run(args: &DemoArgs, global: &Global) -> anyhow::Result<Exit> {
     stage.clear();
     let summary = summary?;
     if args.json {
-        out::json(&summary)?
+        out::json(&summary)?;
     } else {
-        summary.print()?
+        summary.print()?;
     }
     Ok(if summary.is_clean() { Exit::Done } else { Exit::Failed })
 }
@@ -55,7 +55,7 @@ pub async fn run(args: &DemoArgs, global: &Global) -> anyhow::Result<Exit> {
 async fn play(args: &DemoArgs, stage: &Stage, clock: &Arc<dyn Clock>) -> anyhow::Result<Summary> {
     let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
     let mut stores = Vec::new();
-    for (config, listener) in stage.daemons()? {
+    for (config, listener) in stage.daemons() {
         stores.push(start(config, listener, &tracker, &stop).await?);
     }
     let store = stores.first().context("at least one daemon is needed")?.clone();

@@ -12,10 +12,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::cli::DemoArgs;
 use crate::clock::Clock;
-use crate::commands::out;
 use crate::config::{self, Config, Environment};
 use crate::domain::ids::PageId;
 use crate::domain::policy::Policy;
+use crate::domain::span;
 use crate::sandbox::{Faults, Options, Page, Sandbox};
 
 const APP_SECRET: &str = "demo-app-secret";
@@ -46,6 +46,9 @@ impl Times {
     }
 }
 
+/// A node's name and its listener.
+pub(super) type Named = (String, TcpListener);
+
 /// Everything that stands before the daemons do.
 pub(super) struct Stage {
     pub(super) sandbox: Sandbox,
@@ -55,7 +58,7 @@ pub(super) struct Stage {
     /// Plays the same faults again.
     pub(super) seed: u64,
     configs: Vec<Arc<Config>>,
-    listeners: std::sync::Mutex<Vec<(String, TcpListener)>>,
+    listeners: std::sync::Mutex<Vec<Named>>,
     dir: PathBuf,
     platform: (TaskTracker, CancellationToken),
 }
@@ -101,14 +104,15 @@ impl Stage {
             dir,
             platform,
         };
-        stage.configs = vec![Arc::new(stage.config()?); usize::from(args.daemons.max(1))];
+        let config = Arc::new(stage.config()?);
+        stage.configs = std::iter::repeat_n(config, usize::from(args.daemons.max(1))).collect();
         Ok(stage)
     }
 
     /// A configuration and a listener for each daemon; once.
-    pub(super) fn daemons(&self) -> anyhow::Result<Vec<(Arc<Config>, (String, TcpListener))>> {
+    pub(super) fn daemons(&self) -> Vec<(Arc<Config>, Named)> {
         let mut listeners = self.listeners.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        Ok(self.configs.iter().cloned().zip(listeners.drain(..)).collect())
+        self.configs.iter().cloned().zip(listeners.drain(..)).collect()
     }
 
     /// The policy the daemons run under.
@@ -169,7 +173,7 @@ at_risk = "1s"
 }
 
 fn whole_ms(span: Duration) -> String {
-    out::exact(Duration::from_millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
+    span::show(Duration::from_millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
 }
 
 /// A rate of faults, shared out: most are answered clearly, some are lost after delivery, some are people.

@@ -9,6 +9,7 @@ use crate::cli::DemoArgs;
 use crate::commands::out;
 use crate::domain::optin::State;
 use crate::domain::policy::Policy;
+use crate::domain::span;
 use crate::domain::time::Timestamp;
 use crate::sandbox::Report;
 use crate::store::report::Count;
@@ -47,7 +48,7 @@ impl View {
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         bar.set_style(style.progress_chars("=> "));
         let plain = bar.is_hidden() && !args.json;
-        bar.set_message(format!("the demo takes {} at most", out::exact(deadline)));
+        bar.set_message(format!("the demo takes {} at most", span::show(deadline)));
         Self { bar, plain, last: None, rate: 0.0, line_at: Timestamp::default() }
     }
 

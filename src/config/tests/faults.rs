@@ -53,7 +53,7 @@ const EXPECTED: [&str; 24] = [
     "send.max_in_flight: is 0; use 1 to 1000",
     r#"send.poll_intervall: is not a known key; did you mean "poll_interval"?"#,
     "policy.uncertain: is \"resend\", which this version does not offer; use \"hold\"",
-    r#"policy.window: is "25h"; use 1s to 1d, written"#,
+    r#"policy.window: is "25h"; use 1s to 24h, written"#,
     r#"policy.greet_again: is "yes"; use true or false"#,
     "policy.stop_words: is not a list of texts, none of them empty",
     "retry.max_interval: is shorter than retry.initial_interval",

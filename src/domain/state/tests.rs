@@ -308,7 +308,7 @@ impl World {
                 self.tell(&Event::OptedOut { at: self.now, reason: Reason::OptOutEvent });
             }
             4 | 5 if !self.surely_not => {
-                _ = self.tell(&Event::Replied { at: past, this_cycle: true, psid: Some(psid("7")), stop: kind == 5 })
+                _ = self.tell(&Event::Replied { at: past, this_cycle: true, psid: Some(psid("7")), stop: kind == 5 });
             }
             6 if !self.surely_not => {
                 _ = self.tell(&Event::Delivered {
@@ -317,7 +317,7 @@ impl World {
                     psid: None,
                     message_id: None,
                     elsewhere: false,
-                })
+                });
             }
             7 => _ = self.tell(&Event::Cancel),
             8 => _ = self.tell(&Event::RetryNow),

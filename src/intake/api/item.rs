@@ -17,7 +17,7 @@ use crate::intake::plausible::{Doubt, believe};
 /// The fields an item may have.
 const FIELDS: [&str; 6] = ["page_id", "login_id", "app_scoped_id", "opted_in_at", "locale", "ref"];
 /// The longest reference, in bytes.
-const LONGEST_REFERENCE: usize = 2083;
+const LONGEST_REFERENCE: usize = 1024;
 /// The longest locale, in bytes (RFC 5646, 4.4.1).
 const LONGEST_LOCALE: usize = 35;
 
@@ -135,7 +135,7 @@ impl Item<'_> {
     fn reference(&self) -> Result<Option<String>, Fault> {
         let Some(reference) = self.text("ref")? else { return Ok(None) };
         if reference.len() > LONGEST_REFERENCE || reference.chars().any(char::is_control) {
-            return Err(Fault::new("invalid", "ref", "is longer than 2083 bytes or has a control character in it"));
+            return Err(Fault::new("invalid", "ref", "is longer than 1024 bytes or has a control character in it"));
         }
         Ok(Some(reference.into_owned()).filter(|reference| !reference.is_empty()))
     }

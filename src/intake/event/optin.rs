@@ -13,7 +13,7 @@ use crate::domain::ids::LoginId;
 use crate::domain::signal::{NewOptIn, Signal, Source};
 
 /// The longest reference that is kept, in bytes; the platform's own limit is 2,083 characters for links.
-const LONGEST_REFERENCE: usize = 2083;
+const LONGEST_REFERENCE: usize = 1024;
 
 /// Reads an opt-in.
 pub(super) fn read(event: &Event<'_>, optin: &Object) -> Result<Read, Odd> {

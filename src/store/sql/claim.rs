@@ -51,9 +51,14 @@ macro_rules! tell {
 }
 
 statements! {
-    /// A part of the claim on SQLite, by itself for its plan.
-    ATTEMPTS = "claim_attempts" { sqlite: [attempts!()], postgres: ["SELECT 1"] }
-    /// A part of the claim on SQLite, by itself for its plan.
+    /// The part of the claim that finds people, by itself for its plan. On PostgreSQL $1: page, $2: cut-off, $3: how many.
+    ATTEMPTS = "claim_attempts" {
+        sqlite: [attempts!()],
+        postgres: ["SELECT id FROM optins
+                    WHERE page_id = $1 AND state = 'pending' AND opted_out_at IS NULL AND opted_in_at > $2
+                    ORDER BY opted_in_at, id LIMIT $3 FOR UPDATE SKIP LOCKED"]
+    }
+    /// The part of the claim on SQLite that takes them, by itself for its plan.
     TAKE = "claim_take" { sqlite: [take!()], postgres: ["SELECT 1"] }
     /// All of it. The arithmetic is that of `domain::budget`; the conformance suite holds them together. Its one row
     /// holds the page's arrival time afterwards and the people, as a JSON array; no row where something stops the page.

@@ -20,7 +20,7 @@ const ATTEMPTS: &str = "INSERT INTO attempts (optin_id, cycle, number, node, cre
 
 /// A statement that must be cheap, the index by which it is, and values for it as PostgreSQL literals.
 const CHEAP: &[(&Sql, &str, &str)] = &[
-    (sql::claim::ATTEMPTS, "optins_claim", "'1', 1780040000000, 20, 'n', 'c', 1780050000000"),
+    (sql::claim::ATTEMPTS, "optins_claim", "'1', 1780040000000, 20"),
     (sql::upkeep::NEW, "optins_new", "0, 500"),
     (sql::upkeep::DUE, "optins_due", "1780040000000, 500"),
     (sql::upkeep::NEXT_DUE, "optins_due", ""),
@@ -60,7 +60,11 @@ async fn sqlite_plans() {
         assert_eq!(take, steps, "claim_take analyzed={analyzed}");
         for batch in sql::batches() {
             for sized in batch.sizes() {
-                let plan = plan(sized.sqlite()).await;
+                let mut steps = Vec::new();
+                for statement in sized.sqlite().split(";\n") {
+                    steps.append(&mut plan(statement).await);
+                }
+                let plan = steps;
                 let scan = plan
                     .iter()
                     .any(|step| ["SCAN optins", "SCAN attempts", "SCAN o", "SCAN a"].contains(&step.as_str()));

@@ -26,10 +26,10 @@ fn what_is_missing_is_taken_from_the_entry() {
 }
 
 #[test]
-fn a_time_nobody_can_mean_falls_back_to_the_entry_and_then_to_receipt() {
+fn only_a_time_nobody_can_mean_falls_back_to_the_entry_and_then_to_receipt() {
     let expected = [
         opt_in("login-2016", Some(ENTRY_AT)),
-        opt_in("login-8-days", Some(ENTRY_AT)),
+        opt_in("login-8-days", Some(Timestamp::from_ms(1_779_624_000_000))),
         opt_in("login-ahead", Some(ENTRY_AT)),
         opt_in("login-no-time", None),
     ];
