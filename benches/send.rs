@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use support::{Engine, House, Sink, median};
 
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 
 fn main() {
     tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).init();

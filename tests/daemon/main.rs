@@ -8,11 +8,7 @@
     clippy::indexing_slicing,
     reason = "a case fails by panicking, and what it asked for is there"
 )]
-#![expect(
-    clippy::cognitive_complexity,
-    clippy::too_many_lines,
-    reason = "a case is a straight line of awaits, each of which counts as a branch; it is run once"
-)]
+#![expect(clippy::too_many_lines, reason = "a case is a straight line, run once")]
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -7,10 +7,6 @@
     clippy::indexing_slicing,
     reason = "a case fails by panicking, and what it asked for is there"
 )]
-#![expect(
-    clippy::cognitive_complexity,
-    reason = "every await counts as a branch, and cases are straight lines of them"
-)]
 
 #[path = "../support/mod.rs"]
 mod support;
