@@ -189,9 +189,15 @@ impl Loop {
         }
     }
 
-    /// Looks at every page again, except where the budget says when.
+    /// Looks at every page again, except where the budget says when. A page that is not known yet is hungry too: it
+    /// must count when the loop decides how long to rest.
     fn wake(&mut self) {
-        self.hunger.retain(|_, hunger| matches!(hunger, Hunger::Until(_)));
+        for page in self.delivery.pages.borrow().iter() {
+            let hunger = self.hunger.entry(page.id.clone()).or_insert(Hunger::Hungry);
+            if *hunger == Hunger::Fed {
+                *hunger = Hunger::Hungry;
+            }
+        }
     }
 
     /// Whatever was rung or not: at every poll interval somebody looks.
