@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench send` prints for each engine, in-flight limit and sink latency: requests a second of the bare
 //! client, of the whole path, and their ratio. The settings are the durable ones: SQLite with synchronous=FULL,
-//! PostgreSQL with fsync and synchronous_commit on, which is printed.
+//! PostgreSQL with `fsync` and `synchronous_commit` on, as it says itself in the line that is printed.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark stops at the first surprise and prints")]
 
@@ -25,7 +25,6 @@ const ROUNDS: usize = 5;
 
 fn main() {
     tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).init();
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let only = std::env::args().skip(1).find(|arg| !arg.starts_with('-')).unwrap_or_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {

@@ -1,6 +1,6 @@
 //! What the benchmarks share: a sink that says yes, and a house with a store and a client in it.
 
-#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a benchmark stops at the first surprise")]
+#![expect(clippy::unwrap_used, reason = "a benchmark stops at the first surprise")]
 #![allow(dead_code, unreachable_pub, missing_docs, clippy::allow_attributes, reason = "each benchmark uses its part")]
 
 #[path = "../../tests/support/pg.rs"]
@@ -32,6 +32,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use secrecy::SecretString;
+use sqlx::Connection;
 use tokio::net::TcpListener;
 
 pub const PAGE: &str = "1000";
@@ -131,13 +132,20 @@ impl House {
         Self { store, messenger, sender: Arc::new(sender), template, clock, accepted, accepted_before: 0, dir, url }
     }
 
-    /// The database's own word about durability.
+    /// The database's own word about durability. What SQLite's connections are set to, a test of the store asserts.
     pub async fn settings(&self) -> String {
         if self.url.starts_with("sqlite") {
-            "synchronous=FULL, WAL".into()
-        } else {
-            "fsync=on, synchronous_commit=on".into()
+            return "WAL, synchronous=FULL".into();
         }
+        let mut conn = sqlx::PgConnection::connect(&self.url).await.unwrap();
+        let mut words = Vec::new();
+        for setting in ["fsync", "synchronous_commit", "full_page_writes"] {
+            let text = "SELECT current_setting($1)";
+            let value: String = sqlx::query_scalar(text).bind(setting).fetch_one(&mut conn).await.unwrap();
+            words.push(format!("{setting}={value}"));
+        }
+        conn.close().await.unwrap();
+        words.join(", ")
     }
 
     pub async fn opt_in(&self, numbers: Range<usize>) {

@@ -1,7 +1,7 @@
 //! The desk: where signals meet rows, inside one transaction.
 //!
 //! Whatever happens to an opt-in happens here: signals are gathered, the rows they may concern are locked in the order
-//! of their ids, the domain's [`step`](crate::domain::state::step) is applied in memory, and what changed is written
+//! of their ids, the domain's [`step`] is applied in memory, and what changed is written
 //! back. Intake, attempts, operators and the passing of time all take this one road; only the claim has its own.
 
 pub(super) mod accept;
