@@ -21,7 +21,7 @@ use crate::messenger::{Messenger, Settings};
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
 use crate::roster::Roster;
-use crate::server::{self, Front, Limits};
+use crate::server::{self, Face, Front, Limits};
 use crate::store::{self, Store};
 use crate::upkeep::Upkeep;
 use crate::watch::Watch;
@@ -30,6 +30,15 @@ use crate::watch::Watch;
 const SAMPLE: Duration = Duration::from_secs(5);
 /// How often opt-ins are counted for the metrics and the status line.
 const COUNT: Duration = Duration::from_secs(30);
+
+/// Where the daemon is listened to.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For the platform and the site; for everything where there is no other.
+    pub public: TcpListener,
+    /// For health and metrics.
+    pub admin: Option<TcpListener>,
+}
 
 /// What is built before the house, and shared by all of it.
 struct Ground {
@@ -48,7 +57,7 @@ struct Ground {
 pub async fn run(
     config: Arc<Config>,
     node: String,
-    listener: TcpListener,
+    listeners: Listeners,
     stop: CancellationToken,
     ready: impl FnOnce(&Arc<Roster>, &Store),
 ) -> anyhow::Result<bool> {
@@ -63,7 +72,11 @@ pub async fn run(
     let _lock = store::lock_for_daemon(&ground.config.database.url)?;
     let mut tasks = Supervisor::new(stop.clone());
     let house = Arc::new(OnceLock::new());
-    tasks.spawn("server", ground.serve(listener, Arc::clone(&house)));
+    let face = if listeners.admin.is_some() { Face::Public } else { Face::All };
+    tasks.spawn("server", ground.serve(listeners.public, face, Arc::clone(&house)));
+    if let Some(admin) = listeners.admin {
+        tasks.spawn("admin server", ground.serve(admin, Face::Admin, Arc::clone(&house)));
+    }
     let Some(store) = ground.open_store().await? else { return Ok(tasks.wait().await) };
     let pages = ground.config.pages.iter().map(|page| page.id.clone());
     store.govern(ground.config.policy, pages).await.context("the pages cannot be written to the database")?;
@@ -116,6 +129,7 @@ impl Ground {
     fn serve(
         &self,
         listener: TcpListener,
+        face: Face,
         house: Arc<OnceLock<(axum::Router, Store)>>,
     ) -> impl Future<Output = ()> + Send + 'static {
         let front = Front {
@@ -128,7 +142,7 @@ impl Ground {
             max_connections: self.config.server.max_connections,
             body_timeout: self.config.server.body_timeout,
         };
-        server::serve(listener, front, limits, self.stop.clone())
+        server::serve(listener, face, front, limits, self.stop.clone())
     }
 
     /// Opens the database, waiting for it as long as it takes; `None` if told to stop first.

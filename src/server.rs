@@ -44,6 +44,17 @@ pub struct Limits {
     pub body_timeout: Duration,
 }
 
+/// Which routes a listener has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Face {
+    /// Everything on one address.
+    All,
+    /// What the platform and the site call.
+    Public,
+    /// Health and metrics.
+    Admin,
+}
+
 /// The front of the house.
 #[derive(Clone)]
 pub struct Front {
@@ -72,8 +83,8 @@ pub async fn bind(addr: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 /// Serves until told to stop; then finishes the requests under way.
-pub async fn serve(listener: TcpListener, front: Front, limits: Limits, stop: CancellationToken) {
-    let app = router(front, limits.body_timeout);
+pub async fn serve(listener: TcpListener, face: Face, front: Front, limits: Limits, stop: CancellationToken) {
+    let app = router(face, front, limits.body_timeout);
     let places = Arc::new(Semaphore::new(limits.max_connections));
     let connections = TaskTracker::new();
     loop {
@@ -125,15 +136,15 @@ async fn connection(stream: TcpStream, app: Router, limits: Limits, stop: Cancel
     }
 }
 
-fn router(front: Front, body_timeout: Duration) -> Router {
-    Router::new()
-        .route("/healthz", get(health))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
-        .fallback(behind)
-        .layer(CatchPanicLayer::new())
-        .layer(RequestBodyDeadlineLayer::new(body_timeout))
-        .with_state(front)
+fn router(face: Face, front: Front, body_timeout: Duration) -> Router {
+    let admin =
+        || Router::new().route("/healthz", get(health)).route("/readyz", get(ready)).route("/metrics", get(metrics));
+    let routes = match face {
+        Face::All => admin().fallback(behind),
+        Face::Public => Router::new().fallback(behind),
+        Face::Admin => admin(),
+    };
+    routes.layer(CatchPanicLayer::new()).layer(RequestBodyDeadlineLayer::new(body_timeout)).with_state(front)
 }
 
 /// Hands a request to the rooms behind.

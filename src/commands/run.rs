@@ -1,15 +1,18 @@
 //! `firstword run`: the daemon, as systemd starts it.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Global, RunArgs};
 use crate::commands::Exit;
 use crate::commands::exit::{self, Misuse};
 use crate::config::{self, Environment};
+use crate::daemon::Listeners;
 use crate::roster::Roster;
 use crate::store::Store;
 use crate::{daemon, lifecycle, server, telemetry};
@@ -28,15 +31,18 @@ pub async fn run(_: &RunArgs, global: &Global) -> anyhow::Result<Exit> {
     }
     daemon::job_specs(&config)
         .map_err(|error| Misuse(format!("{}; fix them, or remove jobs.dir", exit::chain(&error))))?;
-    let listen = config.server.listen;
-    let listener = server::bind(listen)
-        .await
-        .with_context(|| format!("cannot listen on {listen}; is another process there? server.listen says where"))?;
+    let listeners = Listeners {
+        public: listen("server.listen", config.server.listen).await?,
+        admin: match config.server.admin_listen {
+            Some(addr) => Some(listen("server.admin_listen", addr).await?),
+            None => None,
+        },
+    };
     let (stop, house) = (CancellationToken::new(), OnceLock::new());
     let signals = lifecycle::signals(stop.clone(), async || reload(&house, &path, &environment).await);
     let daemon = async {
         let pages = config.pages.len();
-        let ended = daemon::run(Arc::clone(&config), node_name(), listener, stop.clone(), |roster, store| {
+        let ended = daemon::run(Arc::clone(&config), node_name(), listeners, stop.clone(), |roster, store| {
             _ = house.set((Arc::clone(roster), store.clone()));
             lifecycle::ready(&format!("sending for {pages} page(s)"));
         });
@@ -46,6 +52,12 @@ pub async fn run(_: &RunArgs, global: &Global) -> anyhow::Result<Exit> {
     };
     let ((), orderly) = tokio::join!(signals, daemon);
     Ok(if orderly? { Exit::Done } else { Exit::Failed })
+}
+
+async fn listen(key: &str, addr: SocketAddr) -> anyhow::Result<TcpListener> {
+    server::bind(addr)
+        .await
+        .with_context(|| format!("cannot listen on {addr}; is another process there? {key} says where"))
 }
 
 /// What SIGHUP does: pages, tokens, messages and rates are read again; the rest of the file needs a restart.

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::database::Database;
-use crate::place::Place;
+use crate::place::{Place, until};
 use crate::platform::Platform;
 use crate::process::Daemon;
 
@@ -56,4 +56,19 @@ async fn garbage_is_refused_and_harms_nobody() {
     database.becomes("anna", "sent").await;
     assert_eq!((daemon.get("/readyz").await.0, platform.clean().delivered), (200, 1));
     assert!(daemon.get("/metrics").await.1.contains("firstword_webhook_refused_total{why=\"signature\"} 5"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn health_may_have_an_address_of_its_own() {
+    let mut place = Place::sqlite();
+    let _platform = Platform::of(&mut place).await;
+    let admin = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    place.set(&format!("[server]\nadmin_listen = \"{admin}\""));
+    let daemon = Daemon::start(&place, "info", &[]);
+    let status = async |path: &str| Some(reqwest::get(format!("http://{admin}{path}")).await.ok()?.status().as_u16());
+    until("the admin address is ready", async || status("/readyz").await.filter(|status| *status == 200)).await;
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        assert_eq!((status(path).await, daemon.get(path).await.0), (Some(200), 404), "{path}");
+    }
+    assert_eq!((status("/webhook").await, daemon.get("/webhook").await.0), (Some(404), 403));
 }

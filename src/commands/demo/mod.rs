@@ -94,8 +94,9 @@ async fn start(
     stop: &CancellationToken,
 ) -> anyhow::Result<Store> {
     let (ready, is_ready) = oneshot::channel();
-    let (node, listener) = listener;
-    let daemon = tracker.spawn(daemon::run(config, node, listener, stop.clone(), move |_, store| {
+    let (node, public) = listener;
+    let listeners = daemon::Listeners { public, admin: None };
+    let daemon = tracker.spawn(daemon::run(config, node, listeners, stop.clone(), move |_, store| {
         _ = ready.send(store.clone());
     }));
     match is_ready.await {
