@@ -121,6 +121,20 @@ impl Store {
         }
     }
 
+    /// Says that much will be written: SQLite's writer gets more memory, and writes pages back less often.
+    pub async fn expect_bulk(&self) -> Result<()> {
+        self.intake
+            .errand(|conn| {
+                Box::pin(async move {
+                    for pragma in open::BULK.into_iter().filter(|_| !conn.is_postgres()).collect::<Vec<_>>() {
+                        conn.word(pragma).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+
     /// The bell of this store.
     #[must_use]
     pub fn work(&self) -> &Arc<Work> {

@@ -102,6 +102,7 @@ pub(crate) async fn the_same_person_twice_in_one_group(ground: Ground) {
 }
 
 pub(crate) async fn thousands_at_once(ground: Ground) {
+    ground.store.expect_bulk().await.unwrap();
     let signals: Vec<_> = (0..5_000).map(|n| opt_in(&format!("p{n}"), NOW)).collect();
     let receipts = ground.store.apply(signals.clone(), NOW).await.unwrap();
     for (n, receipt) in receipts.iter().enumerate().step_by(701) {

@@ -52,6 +52,7 @@ pub(super) async fn run(args: &ImportArgs, global: &Global) -> anyhow::Result<Ex
     let input = input::open(&args.file, args.format)?;
     let progress = Progress::new(input.size);
     let store = open::open_store(&config).await?;
+    store.expect_bulk().await?;
     let clock = open::store_clock(&store).await?;
     let (steps, parsed) = mpsc::channel(AHEAD);
     let defaults = record::Defaults { page: args.page.clone(), time: args.opted_in_at };
