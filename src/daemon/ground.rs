@@ -1,0 +1,164 @@
+//! What the rooms are built from: configuration types stop here, and each room gets its own small ones.
+
+use std::sync::{Arc, OnceLock};
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::tasks::{job_specs, tasks};
+use crate::again::{Failure, Patience, again};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, Transient};
+use crate::deliver::{self, Delivery, InFlight};
+use crate::intake::{self, Intake, StopWords};
+use crate::jobs::Runner;
+use crate::lifecycle;
+use crate::messenger::{Messenger, Settings};
+use crate::metrics::Metrics;
+use crate::pulse::Pulse;
+use crate::roster::Roster;
+use crate::server::{self, Face, Front, Limits};
+use crate::store::{self, Store};
+use crate::upkeep::Upkeep;
+use crate::watch::Watch;
+
+/// What is built before the house, and shared by all of it.
+pub(super) struct Ground {
+    pub(super) config: Arc<Config>,
+    pub(super) node: String,
+    pub(super) clock: Arc<SystemClock>,
+    pub(super) pulse: Arc<Pulse>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) stop: CancellationToken,
+}
+
+impl Ground {
+    pub(super) fn shared_clock(&self) -> Arc<dyn Clock> {
+        Arc::<SystemClock>::clone(&self.clock)
+    }
+
+    pub(super) fn serve(
+        &self,
+        listener: TcpListener,
+        face: Face,
+        house: Arc<OnceLock<(axum::Router, Store)>>,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let front = Front {
+            pulse: Arc::clone(&self.pulse),
+            clock: self.shared_clock(),
+            metrics: Arc::clone(&self.metrics),
+            house,
+        };
+        let limits = Limits {
+            max_connections: self.config.server.max_connections,
+            body_timeout: self.config.server.body_timeout,
+        };
+        server::serve(listener, face, front, limits, self.stop.clone())
+    }
+
+    /// Opens the database, waiting for it as long as it takes; `None` if told to stop first.
+    pub(super) async fn open_store(&self) -> anyhow::Result<Option<Store>> {
+        let url = self.config.database.url.clone();
+        let opened = again(
+            Patience::ENDLESS,
+            &self.stop,
+            || async {
+                Store::open(&url).await.map_err(|error| match error {
+                    store::Error::Unavailable(_) => Failure::Passing(error),
+                    error => Failure::Final(error),
+                })
+            },
+            |error, pause| {
+                tracing::warn!(error = error.chain(), retry_in = ?pause, "the database cannot be reached yet");
+                lifecycle::status("waiting for the database");
+            },
+        );
+        let opened = opened.await.transpose();
+        if opened.is_err() {
+            self.stop.cancel();
+        }
+        Ok(opened?)
+    }
+
+    pub(super) fn messenger_settings(&self) -> Settings {
+        let messenger = &self.config.messenger;
+        Settings {
+            graph_url: messenger.graph_url.clone(),
+            api_version: messenger.api_version.clone(),
+            app_secret: messenger.app_secrets.first().cloned(),
+            request_timeout: self.config.policy.window.request_timeout,
+            doubt_transient: self.config.later.transient == Transient::Uncertain,
+            node: self.node.clone(),
+        }
+    }
+
+    pub(super) fn delivery(
+        &self,
+        store: &Store,
+        roster: &Arc<Roster>,
+        messenger: &Arc<Messenger>,
+        inflight: &Arc<InFlight>,
+    ) -> Arc<Delivery> {
+        let messenger = Arc::clone(messenger);
+        Arc::new(Delivery {
+            store: store.clone(),
+            clock: self.shared_clock(),
+            pages: roster.pages(),
+            node: self.node.clone(),
+            window: self.config.policy.window,
+            limits: deliver::Limits {
+                max_in_flight: self.config.send.max_in_flight,
+                poll_interval: self.config.send.poll_interval,
+            },
+            post: roster.post(),
+            ahead: Arc::new(move || messenger.ahead()),
+            inflight: Arc::clone(inflight),
+            metrics: Arc::clone(&self.metrics),
+            pulse: Arc::clone(&self.pulse),
+        })
+    }
+
+    pub(super) fn upkeep(&self, store: &Store, inflight: &Arc<InFlight>) -> Upkeep {
+        let inflight = Arc::clone(inflight);
+        Upkeep {
+            store: store.clone(),
+            clock: self.shared_clock(),
+            runs: Arc::new(move |attempt| inflight.runs(attempt)),
+            poll_interval: self.config.send.poll_interval,
+        }
+    }
+
+    pub(super) fn runner(&self, store: &Store, inflight: &Arc<InFlight>) -> anyhow::Result<Runner> {
+        let upkeep = self.upkeep(store, inflight);
+        let watch = Watch { store: store.clone(), clock: self.shared_clock(), at_risk: self.config.alerts.at_risk };
+        Ok(Runner {
+            store: store.clone(),
+            clock: self.shared_clock(),
+            node: self.node.clone(),
+            specs: Arc::new(job_specs(&self.config)?),
+            tasks: Arc::new(tasks(&upkeep, &watch)),
+        })
+    }
+
+    pub(super) fn intake(&self, store: &Store) -> Intake {
+        let Config { messenger, login, server, .. } = self.config.as_ref();
+        let derivation = login.as_ref().and_then(|login| {
+            let app_id = login.app_id.clone().or_else(|| messenger.app_id.clone())?;
+            Some(intake::Derivation { app_id, client_token: login.client_token.clone()? })
+        });
+        Intake {
+            store: Arc::new(store.clone()),
+            clock: self.shared_clock(),
+            settings: Arc::new(intake::Settings {
+                app_secrets: messenger.app_secrets.clone(),
+                verify_token: messenger.verify_token.clone(),
+                api_token: server.api_token.clone(),
+                app_id: messenger.app_id.clone(),
+                login: derivation,
+                stop_words: StopWords::new(&self.config.stop_words),
+                max_body: server.max_body,
+            }),
+            metrics: Arc::clone(&self.metrics),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The daemon: builds the house once, in reading order, and keeps it standing.
+
+mod ground;
+mod tasks;
+mod vigil;
+
+use std::sync::{Arc, OnceLock};
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::deliver::{self, InFlight};
+use crate::intake;
+use crate::jobs;
+use crate::lifecycle::{self, Supervisor};
+use crate::messenger::Messenger;
+use crate::roster::Roster;
+use crate::server::Face;
+use crate::store::{self, Store};
+use ground::Ground;
+pub use tasks::job_specs;
+use vigil::{count, keep_time, sample};
+
+/// Where the daemon is listened to.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For the platform and the site; for everything where there is no other.
+    pub public: TcpListener,
+    /// For health and metrics.
+    pub admin: Option<TcpListener>,
+}
+
+/// Runs until `stop`. `ready` is called once, when the service does its work. Returns whether the end was orderly.
+///
+/// # Errors
+/// What made the start impossible: a database that cannot be used, an address that cannot be had.
+pub async fn run(
+    config: Arc<Config>,
+    node: String,
+    listeners: Listeners,
+    stop: CancellationToken,
+    ready: impl FnOnce(&Arc<Roster>, &Store),
+) -> anyhow::Result<bool> {
+    let ground = Ground {
+        config,
+        node,
+        clock: Arc::new(SystemClock::new()),
+        pulse: Arc::default(),
+        metrics: Arc::default(),
+        stop: stop.clone(),
+    };
+    let _lock = store::lock_for_daemon(&ground.config.database.url)?;
+    let mut tasks = Supervisor::new(stop.clone());
+    let house = Arc::new(OnceLock::new());
+    let face = if listeners.admin.is_some() { Face::Public } else { Face::All };
+    tasks.spawn("server", ground.serve(listeners.public, face, Arc::clone(&house)));
+    if let Some(admin) = listeners.admin {
+        tasks.spawn("admin server", ground.serve(admin, Face::Admin, Arc::clone(&house)));
+    }
+    let Some(store) = ground.open_store().await? else { return Ok(tasks.wait().await) };
+    let pages = ground.config.pages.iter().map(|page| page.id.clone());
+    store.govern(ground.config.policy, pages).await.context("the pages cannot be written to the database")?;
+    sample(&store, &ground.clock, &ground.pulse).await.context("the database's clock cannot be read")?;
+
+    let messenger = Arc::new(
+        Messenger::new(ground.messenger_settings(), ground.shared_clock())
+            .context("the HTTP client cannot be built")?,
+    );
+    let roster = Roster::new(Arc::clone(&messenger), &ground.config.pages).map_err(anyhow::Error::msg)?;
+    let inflight = Arc::new(InFlight::default());
+    let listening = TaskTracker::new();
+    store.listen(&listening, stop.clone());
+    tasks.spawn("delivery", deliver::run(ground.delivery(&store, &roster, &messenger, &inflight), stop.clone()));
+    tasks.spawn("upkeep", ground.upkeep(&store, &inflight).run(stop.clone()));
+    tasks.spawn("jobs", jobs::run(ground.runner(&store, &inflight)?, stop.clone()));
+    tasks.spawn(
+        "store clock",
+        keep_time(store.clone(), Arc::clone(&ground.clock), Arc::clone(&ground.pulse), stop.clone()),
+    );
+    tasks.spawn("counts", count(store.clone(), ground.shared_clock(), Arc::clone(&ground.metrics), stop.clone()));
+    _ = house.set((intake::router(ground.intake(&store)), store.clone()));
+    tracing::info!(
+        node = ground.node,
+        pages = ground.config.pages.len(),
+        database = ground.config.database.shown(),
+        "ready"
+    );
+    ready(&roster, &store);
+
+    let watchdog_done = CancellationToken::new();
+    let feeding = lifecycle::watchdog(Arc::clone(&ground.pulse), ground.shared_clock(), watchdog_done.clone());
+    let orderly = async {
+        let orderly = tasks.wait().await;
+        watchdog_done.cancel();
+        orderly
+    };
+    let ((), orderly) = tokio::join!(feeding, orderly);
+    listening.close();
+    listening.wait().await;
+    store.close().await;
+    Ok(orderly)
+}

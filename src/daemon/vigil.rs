@@ -1,0 +1,66 @@
+//! What the daemon keeps an eye on beside its work: the store's clock, and how many are in which state.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{Clock, SystemClock};
+use crate::domain::optin::State;
+use crate::lifecycle;
+use crate::metrics::Metrics;
+use crate::pulse::Pulse;
+use crate::store::{self, Store};
+
+/// How often the store's clock is read.
+const SAMPLE: Duration = Duration::from_secs(5);
+/// How often opt-ins are counted for the metrics and the status line.
+const COUNT: Duration = Duration::from_secs(30);
+
+pub(super) async fn sample(store: &Store, clock: &SystemClock, pulse: &Pulse) -> store::Result<()> {
+    // A file's clock is the machine's: only a shared database has one of its own.
+    if store.is_shared() {
+        let before = clock.boot();
+        let now = store.time().await?;
+        let after = clock.boot();
+        clock.adopt(now, before + after.saturating_sub(before) / 2);
+    }
+    pulse.sampled(clock.boot());
+    Ok(())
+}
+
+pub(super) async fn keep_time(store: Store, clock: Arc<SystemClock>, pulse: Arc<Pulse>, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        if let Err(error) = sample(&store, &clock, &pulse).await {
+            tracing::debug!(error = error.chain(), "the database's clock cannot be read");
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(SAMPLE) => {}
+        }
+    }
+}
+
+pub(super) async fn count(store: Store, clock: Arc<dyn Clock>, metrics: Arc<Metrics>, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        if let Ok(counts) = store.counts().await {
+            let of =
+                |state: State| counts.iter().filter(|count| count.state == state).map(|count| count.count).sum::<u64>();
+            let waiting = counts.iter().filter(|count| count.state.is_waiting());
+            let earliest = waiting.map(|count| store.policy().window.hard_stop(count.earliest)).min();
+            metrics.counted(of, earliest.map(|stop| stop.since(clock.now())));
+            let open = of(State::New) + of(State::Pending) + of(State::Retrying) + of(State::Sending);
+            lifecycle::status(&format!(
+                "{open} to send, {} sent, {} answered, {} uncertain, {} missed",
+                of(State::Sent),
+                of(State::Answered),
+                of(State::Uncertain),
+                of(State::Missed)
+            ));
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(COUNT) => {}
+        }
+    }
+}
