@@ -92,9 +92,11 @@ impl Desks {
         let power = (!rows.is_empty()).then(|| rows.len().next_power_of_two().trailing_zeros() as usize);
         let script = Script { power, claims: wish.is_some() };
         match conn.rows::<claim::Row>(script, &values).await {
-            Ok(mut answers) => {
-                let found = if rows.is_empty() { 0 } else { answers.remove(0).count() };
-                Ok((found, wish.map_or(Claimed::NOTHING, |wish| wish.read(answers.pop()))))
+            Ok(answers) => {
+                let mut answers = answers.into_iter();
+                let count = if rows.is_empty() { None } else { answers.next() };
+                let found = count.map_or(0, |row| row.count());
+                Ok((found, wish.map_or(Claimed::NOTHING, |wish| wish.read(answers.next()))))
             }
             Err(error) => Err(give_up(conn, error).await),
         }

@@ -6,6 +6,7 @@
 //! | `engine` `batch` `columns` `row` | the seam between SQLite and PostgreSQL; rows and values |
 //! | `sql/` `prepare` | all statements; whether the database understands them |
 //! | `group` `errand` | the queues behind which transactions are shared, and other work in them |
+//! | `express` | the commonest of both in one trip: acceptances recorded, the next people claimed |
 //! | `desk/` | signals applied to rows: the one road by which an opt-in changes |
 //! | [`claim`] | the other road: taking people to send to |
 //! | [`scan`] | whose time has come |

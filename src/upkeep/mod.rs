@@ -21,8 +21,6 @@ const PURGE_BATCH: i64 = 200;
 const KEPT_RAW: Duration = Duration::from_hours(14 * 24);
 /// How often the slow passes run.
 const SLOW: Duration = Duration::from_secs(10);
-/// A lease that ran out here, while its attempt still runs here, gets this long to report.
-const OWN_LEASE: Duration = Duration::from_mins(1);
 
 /// Whether this process still runs an attempt.
 pub type Runs = Arc<dyn Fn(AttemptId) -> bool + Send + Sync>;
@@ -67,8 +65,7 @@ impl Upkeep {
     /// Gives up on attempts that did not report within their lease. Never on one that still runs here.
     pub async fn recover(&self, now: Timestamp) -> Result<u64> {
         let mut lapsed = self.store.lapsed(now, BATCH).await?;
-        let long_gone = self.store.lapsed(now.minus(OWN_LEASE), BATCH).await?;
-        lapsed.retain(|both| !(self.runs)(both.1) || long_gone.contains(both));
+        lapsed.retain(|(_, attempt)| !(self.runs)(*attempt));
         let count = u64::try_from(lapsed.len()).unwrap_or(0);
         if count > 0 {
             let signal = |(optin, attempt)| Signal::Time { optin, tick: Tick::Lease(attempt) };

@@ -60,6 +60,16 @@ pub(crate) async fn fences_only_grow(ground: Ground) {
     assert!(claim.attempt > fences[11]);
 }
 
+pub(crate) async fn nobody_is_found_by_another_tables_number(ground: Ground) {
+    let claim = ground.claimed("anna").await;
+    ground.record(ended(&claim, accepted("m.1"))).await;
+    // The last row that was written is no attempt, and its number is small: it must not lead to an old attempt.
+    ground.store.take_tick("purge".into(), NOW, "here".into(), Duration::from_secs(9), NOW).await.unwrap().unwrap();
+    assert_eq!(ground.claim_at(9, NOW).await.len(), 0);
+    assert_eq!(ground.row(claim.optin).await.state, State::Sent);
+    assert_eq!(ground.number("SELECT count(*) FROM attempts").await, Some(1));
+}
+
 pub(crate) async fn whoever_said_stop_is_not_claimed(ground: Ground) {
     let id = ground.somebody("anna").await;
     // Whatever the state says: the claim looks at the fact.
