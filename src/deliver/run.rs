@@ -97,6 +97,8 @@ impl Loop {
         let pages = self.delivery.pages.borrow().clone();
         let now = self.delivery.clock.now();
         if self.delivery.pulse.sample_age(self.delivery.clock.boot()) > OLDEST_SAMPLE {
+            // Nothing may be claimed by a clock nobody has compared; hunger must not make the loop spin meanwhile.
+            self.pause = Some(Duration::from_secs(1));
             return;
         }
         let hungry: Vec<&Page> = pages.iter().filter(|page| self.is_hungry(page, now)).collect();
