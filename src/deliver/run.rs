@@ -23,7 +23,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 const OLDEST_SAMPLE: Duration = Duration::from_mins(1);
 
 /// How long a claim under load waits for more free places.
-const GATHER: Duration = Duration::from_millis(2);
+const GATHER: Duration = Duration::from_micros(500);
 
 /// What the loop knows of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
