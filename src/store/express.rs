@@ -10,7 +10,7 @@ use super::claim::{self, Claimed, Wish};
 use super::desk::accept;
 use super::engine::{Conn, Text, Value};
 use super::error::{Error, Result};
-use super::group::{Apply, Claims, Desks, merged};
+use super::group::{Apply, Claims, Desks, latest};
 use super::sql;
 
 /// The parameters of the claim come first; this takes them out of the way of those without a number.
@@ -80,8 +80,7 @@ impl Desks {
 
     /// One trip: records plain acceptances, one a caller, and claims. Returns how many were found as expected.
     async fn trip(&self, plain: &[Apply], wish: Option<&Wish>) -> Result<(usize, Claimed)> {
-        let (signals, now) = merged(plain);
-        let rows = accept::rows(&signals, now);
+        let rows = accept::rows(plain.iter().flat_map(|one| &one.signals), latest(plain));
         let mut conn = self.pool.writer().await?;
         if conn.is_postgres() {
             let found = sql::accept::ACCEPT.rows::<i64>(&mut conn, &rows).await?;

@@ -276,8 +276,11 @@ fn refuse(group: Vec<Apply>, errands: Errands, error: &Error) {
 }
 
 /// Everybody's signals, at the latest of their times.
-pub(super) fn merged(group: &[Apply]) -> (Vec<Signal>, Timestamp) {
-    let signals = group.iter().flat_map(|one| one.signals.iter().cloned()).collect();
-    let now = group.iter().map(|one| one.now).max().unwrap_or_default();
-    (signals, now)
+fn merged(group: &[Apply]) -> (Vec<Signal>, Timestamp) {
+    (group.iter().flat_map(|one| one.signals.iter().cloned()).collect(), latest(group))
+}
+
+/// The latest of their times.
+pub(super) fn latest(group: &[Apply]) -> Timestamp {
+    group.iter().map(|one| one.now).max().unwrap_or_default()
 }

@@ -35,7 +35,8 @@ use super::optin::{OptIn, Reason, State};
 use super::policy::Policy;
 use super::time::Timestamp;
 
-/// Applies one event. Nothing else decides states and facts.
+/// Applies one event. Nothing else decides states and facts; the two commonest steps, the claim and a plain acceptance,
+/// stand in the store's SQL as well, word for word, and its conformance suite holds them to this.
 pub fn step(o: &mut OptIn, event: &Event, cx: &Context<'_>) -> Verdict {
     match event {
         Event::Admit { page_known, tombstone } => admit(o, *page_known, *tombstone, cx),

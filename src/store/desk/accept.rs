@@ -39,8 +39,8 @@ pub(in crate::store) fn is_plain(signals: &[Signal]) -> bool {
 
 /// The rows of [`ACCEPT`](crate::store::sql::accept::ACCEPT) for the plain acceptances among the signals, in the order
 /// of their ids, so that two groups never wait for each other.
-pub(in crate::store) fn rows(signals: &[Signal], now: Timestamp) -> Vec<Vec<Value<'_>>> {
-    let mut plain: Vec<Plain<'_>> = signals.iter().filter_map(Plain::of).collect();
+pub(in crate::store) fn rows<'s>(signals: impl Iterator<Item = &'s Signal>, now: Timestamp) -> Vec<Vec<Value<'s>>> {
+    let mut plain: Vec<Plain<'_>> = signals.filter_map(Plain::of).collect();
     plain.sort_unstable_by_key(|one| one.optin);
     plain.iter().map(|one| one.values(now)).collect()
 }
