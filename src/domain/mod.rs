@@ -6,13 +6,14 @@
 //! | [`state`] | the one function that changes it, with the diagram |
 //! | [`outcome`] | what one attempt tells |
 //! | [`retry`] [`window`] [`policy`] | when to try again, until when, under which choices |
-//! | [`budget`] | how fast a page may send |
+//! | [`budget`] [`breaker`] | how fast a page may send, and when it must not |
 //! | [`message`] [`token`] | what is sent, and the mark that finds it again |
 //! | [`signal`] | what comes in from outside, as the store takes it |
 //! | [`keyed`] | keyed hashes: tombstones, proofs, tokens |
 //! | [`job`] | what a job can be told to do, and what it reports |
 //! | [`ids`] [`time`] [`span`] | names, moments, durations |
 
+pub mod breaker;
 pub mod budget;
 pub mod ids;
 pub mod job;

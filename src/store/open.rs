@@ -14,8 +14,14 @@ use sqlx::{ConnectOptions, PgPool, SqlSafeStr, SqlitePool};
 use super::engine::{ACQUIRE, Pool};
 use super::error::{Error, Result, sqlite_code};
 
-const SQLITE: &[(i64, &str, &str)] = &[(1, "first", include_str!("../../migrations/sqlite/0001_first.sql"))];
-const POSTGRES: &[(i64, &str, &str)] = &[(1, "first", include_str!("../../migrations/postgres/0001_first.sql"))];
+const SQLITE: &[(i64, &str, &str)] = &[
+    (1, "first", include_str!("../../migrations/sqlite/0001_first.sql")),
+    (6, "breaker", include_str!("../../migrations/sqlite/0006_breaker.sql")),
+];
+const POSTGRES: &[(i64, &str, &str)] = &[
+    (1, "first", include_str!("../../migrations/postgres/0001_first.sql")),
+    (6, "breaker", include_str!("../../migrations/postgres/0006_breaker.sql")),
+];
 
 /// How many connections a PostgreSQL node keeps: one for each lane, one to listen, the rest for claims and reading.
 const POSTGRES_CONNECTIONS: u32 = 8;

@@ -13,6 +13,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod breaker;
 mod claims;
 mod ground;
 mod groups;
@@ -77,6 +78,11 @@ conformance! {
         a_page_that_fails_three_times_is_held holds_double_and_an_acceptance_lifts_them
         a_stale_fence_changes_nothing a_late_acceptance_is_believed a_late_sure_failure_settles_the_doubt
         an_answer_may_name_the_psid
+    }
+    breaker {
+        one_error_for_five_people_is_nobodys different_errors_and_acceptances_are_no_run
+        three_doubts_hold_the_page_and_stay_doubts three_closed_windows_in_one_group_wait_again
+        whoever_said_stop_is_not_brought_back a_held_page_is_probed_by_one a_probe_that_fails_prolongs_the_hold
     }
     people {
         evidence_by_token evidence_by_message evidence_by_login_id evidence_by_psid evidence_of_an_earlier_cycle

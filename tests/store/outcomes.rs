@@ -139,7 +139,7 @@ pub(crate) async fn holds_double_and_an_acceptance_lifts_them(ground: Ground) {
             .await
             .unwrap();
         let page = ground.store.pages().await.unwrap().remove(0);
-        assert_eq!((page.held_since, page.held_for.as_deref()), (Some(now), Some("page")));
+        assert_eq!((page.held_since, page.held_for.as_deref()), (Some(NOW), Some("page")));
         let until = now.plus(Duration::from_mins(minutes));
         assert_eq!(page.held_until, Some(until));
         now = until;

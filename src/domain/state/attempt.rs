@@ -144,3 +144,11 @@ pub(super) fn doubt(o: &mut OptIn, reason: Reason, cx: &Context<'_>) {
     o.maybe_greeted_at.get_or_insert(cx.now);
     go(o, State::Uncertain, Some(reason), cx);
 }
+
+/// The failure that ended it was not this person's: they wait again, if nothing else stands against it.
+pub(super) fn reprieve(o: &mut OptIn, cx: &Context<'_>) {
+    let ended = o.state == State::Unavailable || (o.state == State::Missed && o.reason == Some(Reason::WindowClosed));
+    if ended && o.maybe_greeted_at.is_none() && !o.greeted_elsewhere && o.opted_out_at.is_none() {
+        back_to_waiting(o, cx);
+    }
+}

@@ -97,6 +97,8 @@ pub enum Event {
     AnswerOver,
     /// An operator stops it.
     Cancel,
+    /// It ended by what turned out to be everybody's failure.
+    Reprieved,
     /// An operator starts it again.
     RetryNow,
     /// An operator knows how an uncertain attempt ended.

@@ -27,7 +27,7 @@ mod person;
 mod tests;
 pub use event::{Context, Event, Tombstone, Verdict};
 
-use attempt::{claimed, doubt, ended, give_back, holds};
+use attempt::{claimed, doubt, ended, give_back, holds, reprieve};
 use operator::{cancel, retry_now, settle};
 use person::{consent, delivered, learn, opt_out, replied};
 
@@ -62,6 +62,7 @@ pub fn step(o: &mut OptIn, event: &Event, cx: &Context<'_>) -> Verdict {
         Event::OptedOut { at, reason } => opt_out(o, *at, *reason, cx),
         Event::AnswerOver => answer_over(o, cx),
         Event::Cancel => return cancel(o, cx),
+        Event::Reprieved => reprieve(o, cx),
         Event::RetryNow => return retry_now(o, cx),
         Event::Settle { delivered } => return settle(o, *delivered, cx),
         Event::Due | Event::HardStop | Event::LeaseLapsed { .. } => {}

@@ -1,6 +1,7 @@
 //! Signals as events on rows: opt-ins, attempts, commands, the passing of time.
 
-use super::{Desk, Handle, Note, PageNews, Said};
+use super::pages::{End, PageNews};
+use super::{Desk, Handle, Note, Said};
 use crate::domain::ids::{AttemptId, OptInId};
 use crate::domain::optin::{OptIn, Reason, State};
 use crate::domain::outcome::{Ending, Outcome};
@@ -86,25 +87,22 @@ impl Desk<'_> {
             at: self.now,
         });
         let Some(at) = self.by_id.get(&optin).copied() else { return Handle::Nobody };
+        self.page_news(at, attempt, ending);
         let Some(ending) = ending else {
             self.step(at, &Event::GivenBack { attempt });
             return Handle::Row(at, Said::Applied);
         };
-        self.page_news(at, &ending.outcome);
         let others_succeed = self.others_succeed.contains(&attempt);
         self.step(at, &Event::Ended { attempt, outcome: ending.outcome.clone(), others_succeed });
         Handle::Row(at, Said::Applied)
     }
 
-    fn page_news(&mut self, at: usize, outcome: &Outcome) {
+    fn page_news(&mut self, at: usize, attempt: AttemptId, ending: Option<&Ending>) {
         let Some(page) = self.entries.get(at).map(|entry| entry.after.page.clone()) else { return };
-        match outcome {
-            Outcome::Accepted { .. } => self.pages.push(PageNews::Accepted(page)),
-            Outcome::Throttled { regain } => {
-                self.pages.push(PageNews::Paused(page, self.now.plus(regain.unwrap_or(THROTTLED))));
-            }
-            _ => {}
+        if let Some(Outcome::Throttled { regain }) = ending.map(|ending| &ending.outcome) {
+            self.pages.push(PageNews::Paused(page.clone(), self.now.plus(regain.unwrap_or(THROTTLED))));
         }
+        self.pages.push(PageNews::Ended(page, attempt, End::of(ending)));
     }
 
     fn command(&mut self, optin: OptInId, command: Command) -> Handle {

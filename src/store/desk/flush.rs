@@ -1,20 +1,14 @@
 //! Writing back what changed.
 
 use std::collections::{BTreeMap, HashSet};
-use std::time::Duration;
 
-use super::{Desk, Note, PageNews};
+use super::{Desk, Note};
 use crate::domain::ids::{LoginId, OptInId, PageId};
 use crate::domain::outcome::Outcome;
-use crate::domain::time::Timestamp;
 use crate::store::engine::{Conn, Value};
 use crate::store::error::{Error, Result};
 use crate::store::row::{insert_values, ms, save_values, text};
 use crate::store::sql;
-
-/// The first hold of a page, and the longest; each one in a row doubles.
-const FIRST_HOLD: Duration = Duration::from_mins(1);
-const LONGEST_HOLD: Duration = Duration::from_mins(15);
 
 impl Desk<'_> {
     pub(super) async fn flush(&mut self, conn: &mut Conn) -> Result<()> {
@@ -64,26 +58,6 @@ impl Desk<'_> {
         Ok(())
     }
 
-    async fn write_pages(&mut self, conn: &mut Conn) -> Result<()> {
-        // In order of their ids, so that two groups never wait for each other.
-        let mut pages: BTreeMap<&PageId, Change> = BTreeMap::new();
-        for news in &self.pages {
-            match news {
-                PageNews::Accepted(page) => pages.entry(page).or_default().accepted = true,
-                PageNews::Held(page, what) => pages.entry(page).or_default().held = Some(*what),
-                PageNews::Paused(page, until) => {
-                    let paused = &mut pages.entry(page).or_default().paused;
-                    *paused = (*paused).max(Some(*until));
-                }
-            }
-        }
-        for (page, change) in pages {
-            change.write(conn, page, self.now).await?;
-            self.alerts.extend(change.held.map(|what| ("page_held", format!("{page}: {what}"))));
-        }
-        Ok(())
-    }
-
     async fn write_rest(&mut self, conn: &mut Conn) -> Result<()> {
         for (name, stop) in &self.burials {
             let values = [name.as_str().into(), self.now.ms().into(), 0.into(), ms(*stop), 0.into()];
@@ -103,42 +77,6 @@ impl Desk<'_> {
         }
         Ok(())
     }
-}
-
-/// What a group has to say about one page.
-#[derive(Default)]
-struct Change {
-    accepted: bool,
-    held: Option<&'static str>,
-    paused: Option<Timestamp>,
-}
-
-impl Change {
-    async fn write(&self, conn: &mut Conn, page: &PageId, now: Timestamp) -> Result<()> {
-        let (id, now): (Value<'_>, i64) = (page.as_str().into(), now.ms());
-        if self.accepted {
-            conn.run(sql::pages::ACCEPTED, &[id, now.into()]).await?;
-        }
-        if self.accepted && self.held.is_none() {
-            conn.run(sql::pages::LIFT, &[id]).await?;
-        }
-        if let Some(until) = self.paused {
-            conn.run(sql::pages::PAUSE, &[id, until.ms().into()]).await?;
-        }
-        match self.held {
-            Some(what) => hold(conn, page, what, now).await,
-            None => Ok(()),
-        }
-    }
-}
-
-async fn hold(conn: &mut Conn, page: &PageId, what: &str, now: i64) -> Result<()> {
-    let before = conn.row::<i64>(sql::pages::HOLDS, &[page.as_str().into()]).await?.unwrap_or(0);
-    let doublings = u32::try_from(before.clamp(0, 8)).unwrap_or(0);
-    let pause = FIRST_HOLD.saturating_mul(1 << doublings).min(LONGEST_HOLD);
-    let until = now.saturating_add(crate::domain::time::millis(pause));
-    conn.run(sql::pages::HOLD, &[page.as_str().into(), now.into(), until.into(), what.into()]).await?;
-    Ok(())
 }
 
 fn note_values(note: &Note) -> Vec<Value<'_>> {

@@ -8,6 +8,7 @@ pub(super) mod accept;
 mod apply;
 mod flush;
 mod gather;
+mod pages;
 mod person;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -22,6 +23,7 @@ use crate::domain::policy::Policy;
 use crate::domain::signal::{Receipt, Signal};
 use crate::domain::state::{Context, Event, Tombstone, Verdict, step};
 use crate::domain::time::Timestamp;
+use pages::PageNews;
 
 /// What the desk has to know beside the database.
 #[derive(Debug, Clone)]
@@ -68,13 +70,6 @@ struct Note {
     outcome: Option<&'static str>,
     evidence: Option<&'static str>,
     at: Timestamp,
-}
-
-/// A change to a page.
-enum PageNews {
-    Accepted(PageId),
-    Held(PageId, &'static str),
-    Paused(PageId, Timestamp),
 }
 
 pub(super) struct Desk<'a> {

@@ -34,11 +34,19 @@ macro_rules! pages {
     };
 }
 
-/// Nothing holds a page that has just had a message accepted.
+/// Nothing holds a page whose probe was accepted.
 macro_rules! lift {
     () => {
-        "UPDATE pages SET held_since = NULL, held_until = NULL, held_for = NULL, holds = 0
-         WHERE holds > 0 AND EXISTS (SELECT 1 FROM v, optins WHERE optins.id = v.id AND optins.page_id = pages.page_id)"
+        "UPDATE pages SET held_since = NULL, held_until = NULL, held_for = NULL, holds = 0, probe = NULL
+         WHERE probe IS NOT NULL AND EXISTS (SELECT 1 FROM v WHERE v.fence = pages.probe)"
+    };
+}
+
+/// An acceptance ends the runs of failures before it.
+macro_rules! clear {
+    () => {
+        "DELETE FROM failure_runs
+         WHERE EXISTS (SELECT 1 FROM v, optins WHERE optins.id = v.id AND optins.page_id = failure_runs.page_id)"
     };
 }
 
@@ -57,7 +65,10 @@ pub(in crate::store) static ACCEPT: Batch = Batch::each(
         pages!(),
         ";\n",
         "WITH v ({columns}) AS (VALUES {values}) ",
-        lift!()
+        lift!(),
+        ";\n",
+        "WITH v ({columns}) AS (VALUES {values}) ",
+        clear!()
     ),
     concat!(
         "WITH v ({columns}) AS (VALUES {values}),
@@ -72,6 +83,9 @@ pub(in crate::store) static ACCEPT: Batch = Batch::each(
         "),
          lifted AS (",
         lift!(),
+        "),
+         cleared AS (",
+        clear!(),
         ")
          SELECT count(*) FROM done"
     ),

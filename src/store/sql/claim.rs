@@ -4,11 +4,12 @@
 
 use crate::store::sql::statements;
 
-/// SQLite: how many may start; no row where something stops the page.
+/// SQLite: how many may start; no row where something stops the page. Whoever starts on a held page is its probe.
 macro_rules! room {
     () => {
         "SELECT CASE WHEN arrival_us > $2 * 1000 + $6 THEN 0
-                     ELSE min($4, ($6 - (max($2 * 1000, arrival_us) - $2 * 1000)) / $5 + 1) END AS starts
+                     ELSE min($4, CASE WHEN held_since IS NULL THEN $4 ELSE 1 END,
+                              ($6 - (max($2 * 1000, arrival_us) - $2 * 1000)) / $5 + 1) END AS starts
          FROM pages WHERE page_id = $1 AND paused_until <= $2 AND (held_since IS NULL OR held_until <= $2)"
     };
 }
@@ -68,19 +69,21 @@ statements! {
             attempts!(), ";\n",
             take!(), ";\n",
             tell!(), ";\n",
-            "UPDATE pages SET arrival_us = max($2 * 1000, min(arrival_us, $2 * 1000 + $6 + $5)) + changes() * $5
+            "UPDATE pages SET arrival_us = max($2 * 1000, min(arrival_us, $2 * 1000 + $6 + $5)) + changes() * $5,
+                    probe = CASE WHEN held_since IS NULL THEN NULL ELSE last_insert_rowid() END,
+                    held_until = CASE WHEN held_since IS NULL THEN NULL ELSE $7 END
              WHERE page_id = $1 AND changes() > 0"
         ],
         postgres: ["
 WITH page AS MATERIALIZED (
-    SELECT page_id, GREATEST($2::bigint * 1000, LEAST(arrival_us, $2::bigint * 1000 + $6::bigint + $5::bigint)) AS arrival
+    SELECT page_id, held_since, GREATEST($2::bigint * 1000, LEAST(arrival_us, $2::bigint * 1000 + $6::bigint + $5::bigint)) AS arrival
     FROM pages
     WHERE page_id = $1::text AND paused_until <= $2::bigint AND (held_since IS NULL OR held_until <= $2::bigint)
     FOR UPDATE
 ), room AS MATERIALIZED (
     SELECT page_id, arrival,
            CASE WHEN arrival - $2::bigint * 1000 > $6::bigint THEN 0
-                ELSE LEAST($4::bigint, ($6::bigint - (arrival - $2::bigint * 1000)) / $5::bigint + 1) END AS starts
+                ELSE LEAST($4::bigint, CASE WHEN held_since IS NULL THEN $4::bigint ELSE 1 END, ($6::bigint - (arrival - $2::bigint * 1000)) / $5::bigint + 1) END AS starts
     FROM page
 ), due AS MATERIALIZED (
     SELECT id FROM optins
@@ -99,7 +102,9 @@ WITH page AS MATERIALIZED (
     INSERT INTO attempts (id, optin_id, cycle, number, node, credential, started_at)
     SELECT fence, id, cycle, attempts, $8::text, $9::text, $2::bigint FROM taken
 ), spent AS (
-    UPDATE pages SET arrival_us = room.arrival + (SELECT count(*) FROM fenced) * $5::bigint
+    UPDATE pages SET arrival_us = room.arrival + (SELECT count(*) FROM fenced) * $5::bigint,
+           probe = CASE WHEN held_since IS NULL THEN NULL ELSE (SELECT max(fence) FROM fenced) END,
+           held_until = CASE WHEN held_since IS NULL THEN NULL ELSE $7::bigint END
     FROM room WHERE pages.page_id = room.page_id AND EXISTS (SELECT FROM fenced)
 )
 SELECT room.arrival + (SELECT count(*) FROM fenced) * $5::bigint,

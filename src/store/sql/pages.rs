@@ -2,6 +2,15 @@
 
 use crate::store::sql::statements;
 
+macro_rules! ended_by_run {
+    () => {
+        "SELECT o.id, a.outcome, a.code, a.subcode FROM optins AS o JOIN attempts AS a ON a.id = o.fence
+         WHERE o.state IN ('expired', 'missed', 'unavailable', 'opted_out', 'cancelled', 'refused') AND o.state_since >= $2
+           AND o.page_id = $1 AND (o.state = 'unavailable' OR (o.state = 'missed' AND o.reason = 'window_closed'))
+         ORDER BY o.state_since, o.id LIMIT 100"
+    };
+}
+
 statements! {
     /// Makes sure a configured page has its row. $1: page.
     ENSURE = "pages_ensure" { both: ["INSERT INTO pages (page_id) VALUES ($1) ON CONFLICT (page_id) DO NOTHING"] }
@@ -11,17 +20,38 @@ statements! {
     }
     /// The platform asked the page to wait. $1: page, $2: until.
     PAUSE = "pages_pause" { both: ["UPDATE pages SET paused_until = $2 WHERE page_id = $1 AND paused_until < $2"] }
-    /// The page cannot send. $1: page, $2: now, $3: until, $4: for what. A hold that still runs is left as it is.
+    /// The page cannot send. $1: page, $2: now, $3: until, $4: for what. A hold that stands is its probe's to prolong.
     HOLD = "pages_hold" {
-        both: ["UPDATE pages SET held_since = $2, held_until = $3, held_for = $4, holds = holds + 1
-                WHERE page_id = $1 AND (held_since IS NULL OR held_until <= $2)"]
+        both: ["UPDATE pages SET held_since = $2, held_until = $3, held_for = $4, holds = 1, probe = NULL
+                WHERE page_id = $1 AND held_since IS NULL"]
     }
-    /// How often a page was held in a row. $1: page.
-    HOLDS = "pages_holds" { both: ["SELECT holds FROM pages WHERE page_id = $1"] }
-    /// A message was accepted, so nothing holds the page. $1: page.
+    /// The probe of a held page, locked: its attempt, and how often the page was held in a row. $1: page.
+    PROBE = "pages_probe" {
+        sqlite: ["SELECT probe, holds FROM pages WHERE page_id = $1 AND held_since IS NOT NULL"],
+        postgres: ["SELECT probe, holds FROM pages WHERE page_id = $1 AND held_since IS NOT NULL FOR UPDATE"]
+    }
+    /// The probe failed, or never left. $1: page, $2: until, $3: one more hold in a row, or none.
+    PROLONG = "pages_prolong" {
+        both: ["UPDATE pages SET held_until = $2, holds = holds + $3, probe = NULL WHERE page_id = $1"]
+    }
+    /// The probe was accepted: nothing holds the page. $1: page.
     LIFT = "pages_lift" {
-        both: ["UPDATE pages SET held_since = NULL, held_until = NULL, held_for = NULL, holds = 0
-                WHERE page_id = $1 AND holds > 0"]
+        both: ["UPDATE pages SET held_since = NULL, held_until = NULL, held_for = NULL, holds = 0, probe = NULL
+                WHERE page_id = $1"]
+    }
+    /// Adds people to a run of failures; returns people and since when. $1: page, $2: sort, $3: now, $4: people.
+    FAILED = "runs_failed" {
+        both: ["INSERT INTO failure_runs (page_id, sort, since, people) VALUES ($1, $2, $3, $4)
+                ON CONFLICT (page_id, sort) DO UPDATE SET people = failure_runs.people + excluded.people
+                RETURNING people, since"]
+    }
+    /// An acceptance, or the hold they led to, ends a page's runs. $1: page.
+    CLEAR_RUNS = "runs_clear" { both: ["DELETE FROM failure_runs WHERE page_id = $1"] }
+    /// People who may have been ended by a run: id, outcome, code, subcode. $1: page, $2: since. Whoever is locked has
+    /// something else happening to them.
+    ENDED_BY_RUN = "runs_ended" {
+        sqlite: [ended_by_run!()],
+        postgres: [ended_by_run!(), " FOR UPDATE OF o SKIP LOCKED"]
     }
     /// Notes the time of an acceptance, at most once a second. $1: page, $2: now.
     ACCEPTED = "pages_accepted" {
