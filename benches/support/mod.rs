@@ -193,6 +193,7 @@ impl House {
             }),
             ahead: Arc::new(|| Duration::ZERO),
             inflight: Arc::new(InFlight::default()),
+            pace: deliver::Pace::new(in_flight),
             metrics: Arc::default(),
             pulse,
         })

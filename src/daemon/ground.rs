@@ -113,6 +113,7 @@ impl Ground {
             post: roster.post(),
             ahead: Arc::new(move || messenger.ahead()),
             inflight: Arc::clone(inflight),
+            pace: deliver::Pace::new(self.config.send.max_in_flight),
             metrics: Arc::clone(&self.metrics),
             pulse: Arc::clone(&self.pulse),
         })

@@ -37,6 +37,10 @@ impl Delivery {
         };
         let claimed = self.store.claim(wish).await?;
         self.metrics.claimed(self.clock.boot().saturating_sub(since));
+        if claimed.stopped {
+            self.pace.stopped(&page.id);
+        }
+        self.pace.started(&page.id, claimed.claims.len());
         Ok(Taken { claims: claimed.claims, next_at: claimed.next_at, since })
     }
 

@@ -8,10 +8,11 @@
 //! | record | `record` | the outcome is written down, however long the database refuses |
 //!
 //! `run` is the loop around it: woken by intake, by a free place in flight, by the budget's next moment, or by the
-//! poll. `inflight` knows which attempts may still be stopped.
+//! poll. `inflight` knows which attempts may still be stopped, `pace` how many of a page may be under way.
 
 mod attempt;
 mod inflight;
+mod pace;
 mod record;
 mod run;
 
@@ -33,6 +34,7 @@ use crate::metrics::Metrics;
 use crate::pulse::Pulse;
 use crate::store::Store;
 pub use inflight::InFlight;
+pub use pace::Pace;
 pub use run::run;
 
 /// A send under way.
@@ -102,6 +104,8 @@ pub struct Delivery {
     pub ahead: Ahead,
     /// What is in flight.
     pub inflight: Arc<InFlight>,
+    /// How fast each page may go.
+    pub pace: Pace,
     /// Metrics.
     pub metrics: Arc<Metrics>,
     /// The pulse.

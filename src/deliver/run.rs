@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::attempt::{Taken, report};
 use super::{Delivery, Page};
 use crate::domain::ids::PageId;
+use crate::domain::outcome::Outcome;
 use crate::domain::time::Timestamp;
 use crate::store::Error;
 use crate::store::claim::Claim;
@@ -110,7 +111,11 @@ impl Loop {
             if share == 0 {
                 return;
             }
-            self.serve(page, share).await;
+            match self.delivery.pace.room(&page.id) {
+                // Whichever of its attempts ends first will ring.
+                0 => _ = self.hunger.insert(page.id.clone(), Hunger::Fed),
+                room => self.serve(page, share.min(room)).await,
+            }
         }
     }
 
@@ -224,6 +229,10 @@ async fn deliver(
     // The place in flight is free as soon as the answer is here; the record may share a commit with others.
     drop(flight);
     let attempt = claim.attempt;
+    let accepted = sent.ending.as_ref().is_some_and(|ending| matches!(ending.outcome, Outcome::Accepted { .. }));
     delivery.record(report(&claim, sent)).await;
     delivery.inflight.leave(attempt);
+    if delivery.pace.ended(&page.id, accepted) {
+        delivery.store.work().ring();
+    }
 }

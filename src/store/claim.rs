@@ -53,10 +53,12 @@ pub struct Claimed {
     pub claims: Vec<Claim>,
     /// When it is worth asking again, if the budget was the limit.
     pub next_at: Option<Timestamp>,
+    /// Whether something stops the page: a hold, or a pause the platform asked for.
+    pub stopped: bool,
 }
 
 impl Claimed {
-    pub(super) const NOTHING: Self = Self { claims: Vec::new(), next_at: None };
+    pub(super) const NOTHING: Self = Self { claims: Vec::new(), next_at: None, stopped: false };
 }
 
 /// A person taken, as the claim's JSON holds them.
@@ -116,7 +118,7 @@ impl Wish {
 
     /// What the statement's row means; none means that something stops the page.
     pub(super) fn read(&self, row: Option<Row>) -> Claimed {
-        let Some(Row { arrival_us, mut taken }) = row else { return Claimed::NOTHING };
+        let Some(Row { arrival_us, mut taken }) = row else { return Claimed { stopped: true, ..Claimed::NOTHING } };
         // Neither RETURNING nor an aggregate keeps an order.
         taken.sort_unstable_by_key(|taken| (taken.3, taken.0));
         let next_at = self.budget.next_at(arrival_us, self.now);
@@ -130,7 +132,7 @@ impl Wish {
             number,
             locale,
         });
-        Claimed { claims: claims.collect(), next_at: used_up.then_some(next_at) }
+        Claimed { claims: claims.collect(), next_at: used_up.then_some(next_at), stopped: false }
     }
 }
 

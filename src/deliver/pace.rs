@@ -1,0 +1,106 @@
+//! Slow start: after the start of the process, and after a page was stopped, its sends begin one at a time, and each
+//! acceptance doubles how many may be under way. Whatever is wrong for everybody is then met by one person, not by a
+//! whole flight of them.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use crate::domain::ids::PageId;
+
+/// How fast this node goes for each page.
+#[derive(Debug)]
+pub struct Pace {
+    /// From here on a page is no longer slowed.
+    full: usize,
+    pages: Mutex<HashMap<PageId, Stride>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Stride {
+    limit: usize,
+    under_way: usize,
+}
+
+const FIRST: Stride = Stride { limit: 1, under_way: 0 };
+
+impl Pace {
+    /// Every page begins slowly; one with `full` under way is at full speed.
+    #[must_use]
+    pub fn new(full: usize) -> Self {
+        Self { full, pages: Mutex::default() }
+    }
+
+    /// How many more attempts of a page may start.
+    pub(super) fn room(&self, page: &PageId) -> usize {
+        self.with(
+            page,
+            |stride, full| {
+                if stride.limit >= full { usize::MAX } else { stride.limit.saturating_sub(stride.under_way) }
+            },
+        )
+    }
+
+    /// Attempts of a page have started.
+    pub(super) fn started(&self, page: &PageId, count: usize) {
+        self.with(page, |stride, _| stride.under_way += count);
+    }
+
+    /// An attempt of a page has ended and is recorded. Returns whether the page was slowed: then others may start now.
+    pub(super) fn ended(&self, page: &PageId, accepted: bool) -> bool {
+        self.with(page, |stride, full| {
+            stride.under_way = stride.under_way.saturating_sub(1);
+            let slowed = stride.limit < full;
+            if accepted && slowed {
+                stride.limit = stride.limit.saturating_mul(2);
+            }
+            slowed
+        })
+    }
+
+    /// Something stopped a page: it begins again.
+    pub(super) fn stopped(&self, page: &PageId) {
+        self.with(page, |stride, _| stride.limit = 1);
+    }
+
+    fn with<T>(&self, page: &PageId, change: impl FnOnce(&mut Stride, usize) -> T) -> T {
+        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        match pages.get_mut(page) {
+            Some(stride) => change(stride, self.full),
+            None => change(pages.entry(page.clone()).or_insert(FIRST), self.full),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_begins_with_one_and_doubles_with_each_acceptance() {
+        let (slow, page) = (Pace::new(8), PageId::new("1").unwrap());
+        let mut rooms = Vec::new();
+        for _ in 0..4 {
+            rooms.push(slow.room(&page));
+            slow.started(&page, 1);
+            slow.ended(&page, true);
+        }
+        assert_eq!(rooms, [1, 2, 4, usize::MAX]);
+        assert!(!slow.ended(&page, true), "a page at full speed needs no bell");
+    }
+
+    #[test]
+    fn failures_keep_it_at_one_and_a_stop_begins_again() {
+        let (slow, page, other) = (Pace::new(8), PageId::new("1").unwrap(), PageId::new("2").unwrap());
+        for _ in 0..9 {
+            assert_eq!(slow.room(&page), 1);
+            slow.started(&page, 1);
+            assert_eq!(slow.room(&page), 0);
+            assert!(slow.ended(&page, false));
+        }
+        slow.started(&page, 1);
+        slow.ended(&page, true);
+        assert_eq!((slow.room(&page), slow.room(&other)), (2, 1));
+        slow.stopped(&page);
+        assert_eq!(slow.room(&page), 1);
+    }
+}
