@@ -10,11 +10,17 @@
 //! | [`message`] [`token`] | what is sent, and the mark that finds it again |
 //! | [`signal`] | what comes in from outside, as the store takes it |
 //! | [`keyed`] | keyed hashes: tombstones, proofs, tokens |
+//! | [`finding`] [`checkup`] [`graph_version`] | what a check of a page found, and how it is judged |
+//! | [`explain`] | what the platform's errors mean |
 //! | [`job`] | what a job can be told to do, and what it reports |
 //! | [`ids`] [`time`] [`span`] | names, moments, durations |
 
 pub mod breaker;
 pub mod budget;
+pub mod checkup;
+pub mod explain;
+pub mod finding;
+pub mod graph_version;
 pub mod ids;
 pub mod job;
 pub mod keyed;
