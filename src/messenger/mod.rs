@@ -5,9 +5,11 @@
 //! | [`gate`] | the last look before a body leaves |
 //! | `wire` | the request's body and the answer's |
 //! | [`verdict`] | what an answer means: a table with a row for each known error |
+//! | `graph` | harmless questions about a page: token, permissions, webhooks, version, clock |
 //! | [`usage`] | how much of its allowance a page has used, by the headers |
 
 pub mod gate;
+mod graph;
 pub mod usage;
 pub mod verdict;
 mod wire;
@@ -173,14 +175,17 @@ impl Messenger {
     }
 
     fn compare_clocks(&self, headers: &HeaderMap) {
-        let date = headers.get(DATE).and_then(|date| date.to_str().ok());
-        let date = date.and_then(|date| chrono::DateTime::parse_from_rfc2822(date).ok());
-        if let Some(date) = date {
-            let platform = Timestamp::from_ms(date.timestamp_millis());
+        if let Some(platform) = date(headers) {
             let ahead = platform.since(self.clock.now()).min(FURTHEST_AHEAD);
             self.ahead.store(millis(ahead), Ordering::Relaxed);
         }
     }
+}
+
+/// The platform's clock, to the second.
+fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    let date = headers.get(DATE)?.to_str().ok()?;
+    Some(Timestamp::from_ms(chrono::DateTime::parse_from_rfc2822(date).ok()?.timestamp_millis()))
 }
 
 async fn read(mut response: reqwest::Response) -> reqwest::Result<(u16, HeaderMap, Vec<u8>)> {
