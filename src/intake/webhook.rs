@@ -85,7 +85,12 @@ async fn take(intake: &Intake, request: Request) -> Result<(), Problem> {
     let app_id = settings.app_id.as_deref();
     let (tokens, now) = (intake.store.tokens(), intake.clock.now());
     let parsed = event::parse(&body, &Reading { tokens, app_id, stop_words: &settings.stop_words, now });
-    store(intake, parsed.map_err(|fault| not_understood(fault, body.len()))?, now).await
+    store(intake, parsed.map_err(|fault| not_understood(fault, body.len()))?, now).await?;
+    // What it told is committed; that it came is only for whoever wonders about silence.
+    if let Err(error) = intake.store.note_webhook(now).await {
+        tracing::debug!(error = error.chain(), "that a webhook came could not be noted");
+    }
+    Ok(())
 }
 
 /// Commits the signals, then counts the events, so that a batch that comes again is counted once.

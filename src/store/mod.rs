@@ -11,6 +11,7 @@
 //! | [`claim`] | the other road: taking people to send to |
 //! | [`scan`] | whose time has come |
 //! | [`report`] | what an operator wants to know |
+//! | [`health`] | engine, last webhook, latest failure |
 //! | [`ticks`] | the runs of jobs |
 //! | [`work`] | the bell that wakes delivery here and on other nodes |
 //!
@@ -25,6 +26,7 @@ mod errand;
 mod error;
 mod express;
 mod group;
+pub mod health;
 pub mod open;
 mod prepare;
 pub mod report;
@@ -35,6 +37,7 @@ pub mod ticks;
 pub mod work;
 
 use std::collections::HashSet;
+use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, RwLock};
 
 use tokio_util::sync::CancellationToken;
@@ -64,6 +67,8 @@ pub struct Store {
     tokens: Tokens,
     intake: Lane,
     attempts: Lane,
+    /// When a webhook was last noted, in milliseconds.
+    webhook_noted: Arc<AtomicI64>,
 }
 
 impl Store {
@@ -82,7 +87,7 @@ impl Store {
         let desks = Desks { pool: pool.clone(), rules: Arc::clone(&rules), work: Arc::clone(&work) };
         let intake = Lane::start(desks.clone());
         let attempts = if matches!(pool, Pool::Sqlite { .. }) { intake.clone() } else { Lane::start(desks) };
-        Ok(Self { pool, rules, work, tokens: Tokens::new(&key), intake, attempts })
+        Ok(Self { pool, rules, work, tokens: Tokens::new(&key), intake, attempts, webhook_noted: Arc::default() })
     }
 
     /// Says under which policy rows change, and which pages are configured; makes sure each page has its row.

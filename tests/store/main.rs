@@ -95,7 +95,11 @@ conformance! {
         nobody_answered what_is_over_is_purged_and_remembered a_stop_outlives_its_row answered_people_are_kept
         old_raw_events_are_forgotten
     }
-    reports { counts_and_lists alerts_are_counted misses_are_listed_in_order nodes_and_their_acceptances }
+    reports {
+        counts_and_lists alerts_are_counted misses_are_listed_in_order nodes_and_their_acceptances
+        the_last_webhook_is_noted_once_a_minute the_latest_failure_of_a_page_is_told_until_an_acceptance
+        the_engine_names_itself
+    }
     jobs { a_tick_is_taken_once a_dead_nodes_tick_is_taken_over runs_do_not_overlap old_runs_are_forgotten }
     groups {
         a_bad_item_fails_alone a_nul_stops_nothing a_caller_who_leaves_loses_only_the_answer a_failing_errand_fails_alone

@@ -1,8 +1,10 @@
 //! What an operator is told.
 
 use crate::ground::{Ground, NOW, accepted, created, ended, later, login, opt_in, page, wish};
+use firstword::domain::checkup::Heard;
 use firstword::domain::ids::{OptInId, PageId};
 use firstword::domain::optin::State;
+use firstword::domain::outcome::{Ending, Outcome};
 use firstword::domain::signal::{Command, NewOptIn, Signal, Tick};
 use firstword::domain::window::Window;
 use firstword::store::claim::Wish;
@@ -78,4 +80,44 @@ pub(crate) async fn nodes_and_their_acceptances(ground: Ground) {
     }
     let told = ground.store.accepted_by_node().await.unwrap();
     assert_eq!(told, [("east".to_owned(), 1), ("west".to_owned(), 2)]);
+}
+
+pub(crate) async fn the_last_webhook_is_noted_once_a_minute(ground: Ground) {
+    let secs = |n| NOW.plus(std::time::Duration::from_secs(n));
+    assert_eq!(ground.store.heard().await.unwrap(), Heard::default());
+    for (at, noted) in [(0, 0), (59, 0), (60, 60), (61, 60), (200, 200)] {
+        ground.store.note_webhook(secs(at)).await.unwrap();
+        assert_eq!(ground.store.heard().await.unwrap().webhook, Some(secs(noted)), "{at}");
+    }
+    // Another node knows, and notes for itself.
+    let other = ground.node().await;
+    assert_eq!(other.heard().await.unwrap().webhook, Some(secs(200)));
+    other.note_webhook(secs(201)).await.unwrap();
+    assert_eq!(ground.store.heard().await.unwrap().webhook, Some(secs(201)));
+}
+
+pub(crate) async fn the_latest_failure_of_a_page_is_told_until_an_acceptance(ground: Ground) {
+    let refused =
+        Ending { code: Some(100), subcode: Some(33), ..Ending::explained(Outcome::PageHold, "no such object") };
+    ground.somebody("anna").await;
+    ground.somebody("bert").await;
+    let claims = ground.store.claim(wish(2, NOW)).await.unwrap().claims;
+    assert_eq!(ground.store.latest_failure(&page()).await.unwrap(), None);
+    let (optin, attempt) = (claims[0].optin, claims[0].attempt);
+    ground.record(Signal::Attempt { optin, attempt, ending: Some(refused) }).await;
+    let failure = ground.store.latest_failure(&page()).await.unwrap().unwrap();
+    assert_eq!((failure.outcome.as_str(), failure.code, failure.subcode), ("page_hold", Some(100), Some(33)));
+    assert_eq!(failure.detail.as_deref(), Some("no such object"));
+    assert_eq!(ground.store.latest_failure(&PageId::new("2002").unwrap()).await.unwrap(), None);
+    let heard = ground.store.heard().await.unwrap();
+    assert_eq!((heard.first_attempt, heard.accepted), (Some(failure.at), None));
+    ground.record(ended(&claims[1], accepted("m.1"))).await;
+    assert_eq!(ground.store.latest_failure(&page()).await.unwrap(), None, "it works again");
+    assert!(ground.store.heard().await.unwrap().accepted.is_some());
+}
+
+pub(crate) async fn the_engine_names_itself(ground: Ground) {
+    let engine = ground.store.engine().await.unwrap().unwrap();
+    let (version, writes) = if ground.is_sqlite() { ("3.", "wal") } else { ("", "on") };
+    assert!(engine.version.starts_with(version) && engine.writes == writes && engine.schema >= 1, "{engine:?}");
 }

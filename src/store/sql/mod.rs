@@ -7,6 +7,7 @@ use super::engine::Sql;
 pub(super) mod accept;
 pub(super) mod attempts;
 pub(super) mod claim;
+pub(super) mod health;
 pub(super) mod optins;
 pub(super) mod pages;
 pub(super) mod people;
@@ -54,10 +55,20 @@ pub(in crate::store) use {optin_columns, statement, statements};
 
 /// Every statement.
 pub(super) fn all() -> impl Iterator<Item = &'static Sql> {
-    [attempts::ALL, claim::ALL, optins::ALL, pages::ALL, people::ALL, report::ALL, system::ALL, upkeep::ALL]
-        .into_iter()
-        .flatten()
-        .copied()
+    [
+        attempts::ALL,
+        claim::ALL,
+        health::ALL,
+        optins::ALL,
+        pages::ALL,
+        people::ALL,
+        report::ALL,
+        system::ALL,
+        upkeep::ALL,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
 }
 
 /// Every statement over many rows.
