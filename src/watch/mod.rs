@@ -1,4 +1,6 @@
-//! Floor 3: looking out for deadlines.
+//! Floor 3: looking out for deadlines; [`pages`] looks after tokens, subscriptions and clocks.
+
+pub mod pages;
 
 use std::sync::Arc;
 use std::time::Duration;
