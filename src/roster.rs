@@ -12,6 +12,7 @@ use crate::domain::budget::Budget;
 use crate::domain::ids::PageId;
 use crate::domain::keyed::fingerprint;
 use crate::messenger::{Messenger, Sender};
+use crate::watch::pages::{LookAt, PageIds};
 
 /// The pages, for delivery and for the client.
 #[derive(Debug)]
@@ -67,6 +68,26 @@ impl Roster {
                 roster.messenger.send(&sender, &letter.login, &letter.message, &letter.gate).await
             })
         })
+    }
+
+    /// The client, as the check of pages uses it; `app_id` is the app that sends, where it is known.
+    #[must_use]
+    pub fn look(self: &Arc<Self>, app_id: Option<String>) -> LookAt {
+        let (roster, app_id) = (Arc::clone(self), Arc::new(app_id));
+        Arc::new(move |page: PageId| {
+            let (roster, app_id) = (Arc::clone(&roster), Arc::clone(&app_id));
+            Box::pin(async move {
+                let sender = roster.sender(&page)?;
+                Some(roster.messenger.look(&sender, app_id.as_deref()).await)
+            })
+        })
+    }
+
+    /// The ids of the pages, as the check of pages asks for them.
+    #[must_use]
+    pub fn ids(self: &Arc<Self>) -> PageIds {
+        let roster = Arc::clone(self);
+        Arc::new(move || roster.pages.borrow().iter().map(|page| page.id.clone()).collect())
     }
 
     fn sender(&self, page: &PageId) -> Option<Arc<Sender>> {

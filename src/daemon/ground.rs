@@ -10,6 +10,7 @@ use crate::again::{Failure, Patience, again};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Transient};
 use crate::deliver::{self, Delivery, InFlight};
+use crate::domain::checkup::Expected;
 use crate::intake::{self, Intake, StopWords};
 use crate::jobs::Runner;
 use crate::lifecycle;
@@ -21,6 +22,7 @@ use crate::server::{self, Face, Front, Limits};
 use crate::store::{self, Store};
 use crate::upkeep::Upkeep;
 use crate::watch::Watch;
+use crate::watch::pages::PageWatch;
 
 /// What is built before the house, and shared by all of it.
 pub(super) struct Ground {
@@ -129,7 +131,28 @@ impl Ground {
         }
     }
 
-    pub(super) fn runner(&self, store: &Store, inflight: &Arc<InFlight>) -> anyhow::Result<Runner> {
+    pub(super) fn page_watch(&self, store: &Store, roster: &Arc<Roster>) -> PageWatch {
+        let Config { messenger, policy, alerts, .. } = self.config.as_ref();
+        PageWatch {
+            store: store.clone(),
+            clock: self.shared_clock(),
+            pages: roster.ids(),
+            look: roster.look(messenger.app_id.clone()),
+            expected: Expected {
+                app_id: messenger.app_id.clone(),
+                api_version: messenger.api_version.clone(),
+                safety_margin: policy.window.safety_margin,
+            },
+            webhook_silence: alerts.webhook_silence,
+        }
+    }
+
+    pub(super) fn runner(
+        &self,
+        store: &Store,
+        roster: &Arc<Roster>,
+        inflight: &Arc<InFlight>,
+    ) -> anyhow::Result<Runner> {
         let upkeep = self.upkeep(store, inflight);
         let watch = Watch { store: store.clone(), clock: self.shared_clock(), at_risk: self.config.alerts.at_risk };
         Ok(Runner {
@@ -137,7 +160,7 @@ impl Ground {
             clock: self.shared_clock(),
             node: self.node.clone(),
             specs: Arc::new(job_specs(&self.config)?),
-            tasks: Arc::new(tasks(&upkeep, &watch)),
+            tasks: Arc::new(tasks(&upkeep, &watch, &self.page_watch(store, roster))),
         })
     }
 

@@ -76,7 +76,7 @@ pub async fn run(
     store.listen(&listening, stop.clone());
     tasks.spawn("delivery", deliver::run(ground.delivery(&store, &roster, &messenger, &inflight), stop.clone()));
     tasks.spawn("upkeep", ground.upkeep(&store, &inflight).run(stop.clone()));
-    tasks.spawn("jobs", jobs::run(ground.runner(&store, &inflight)?, stop.clone()));
+    tasks.spawn("jobs", jobs::run(ground.runner(&store, &roster, &inflight)?, stop.clone()));
     tasks.spawn(
         "store clock",
         keep_time(store.clone(), Arc::clone(&ground.clock), Arc::clone(&ground.pulse), stop.clone()),

@@ -9,6 +9,7 @@ use crate::domain::job::Task;
 use crate::jobs::{self, Tasks};
 use crate::upkeep::Upkeep;
 use crate::watch::Watch;
+use crate::watch::pages::PageWatch;
 
 /// The jobs of a configuration: those of its directory, or the program's own.
 ///
@@ -36,10 +37,10 @@ pub fn job_specs(config: &Config) -> anyhow::Result<Vec<jobs::Spec>> {
 }
 
 /// What each task does.
-pub(super) fn tasks(upkeep: &Upkeep, watch: &Watch) -> Tasks {
+pub(super) fn tasks(upkeep: &Upkeep, watch: &Watch, pages: &PageWatch) -> Tasks {
     let mut tasks = Tasks::new();
     for task in Task::ALL {
-        let (upkeep, watch) = (upkeep.clone(), watch.clone());
+        let (upkeep, watch, pages) = (upkeep.clone(), watch.clone(), pages.clone());
         let run: jobs::Task = match task {
             Task::ExpireUnanswered => Arc::new(move || {
                 let upkeep = upkeep.clone();
@@ -53,8 +54,12 @@ pub(super) fn tasks(upkeep: &Upkeep, watch: &Watch) -> Tasks {
                 let watch = watch.clone();
                 Box::pin(async move { watch.deadlines().await })
             }),
+            Task::CheckPages => Arc::new(move || {
+                let pages = pages.clone();
+                Box::pin(async move { pages.check().await })
+            }),
             // Not built yet: the runner says so, and `config check` too.
-            Task::SendBatch | Task::SettleUncertain | Task::CheckPages | Task::DailyReport => continue,
+            Task::SendBatch | Task::SettleUncertain | Task::DailyReport => continue,
         };
         tasks.insert(*task, run);
     }

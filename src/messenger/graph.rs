@@ -18,9 +18,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::wire::GraphError;
-use super::{Messenger, date, describe, read};
+use super::{Messenger, Sender, date, describe, read};
 use crate::domain::checkup::{Asked, Clocks, Look, Refusal, Subscriber, Token};
-use crate::domain::ids::PageId;
 use crate::domain::keyed::appsecret_proof;
 use crate::domain::time::Timestamp;
 
@@ -40,7 +39,8 @@ struct Reply {
 
 impl Messenger {
     /// Asks everything that can be asked about a page. Takes three requests' time at most.
-    pub async fn look(&self, page: &PageId, token: &SecretString, app_id: Option<&str>) -> Look {
+    pub async fn look(&self, sender: &Sender, app_id: Option<&str>) -> Look {
+        let (page, token) = (&sender.page, &sender.token);
         let owner = self.ask("me", &[("fields", "id")], token, token).await;
         let (clocks, served) = (owner.clocks, owner.served);
         let owner = owner.said.then(|value| text(value.get("id")?), "the answer names no id");

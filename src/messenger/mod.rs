@@ -63,6 +63,8 @@ pub struct Settings {
 pub struct Sender {
     url: Url,
     authorization: HeaderValue,
+    page: PageId,
+    token: SecretString,
 }
 
 /// What came of one call.
@@ -121,7 +123,7 @@ impl Messenger {
         let mut authorization = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
             .map_err(|_| format!("page {page}: the access token has a character that cannot be in a header"))?;
         authorization.set_sensitive(true);
-        Ok(Sender { url, authorization })
+        Ok(Sender { url, authorization, page: page.clone(), token: token.clone() })
     }
 
     /// How far the platform's clock is ahead of store time, by the latest answer's `Date`.

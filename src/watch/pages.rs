@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::domain::checkup::{Expected, Look, judge, silence};
+use crate::domain::checkup::{Asked, Expected, Look, judge, silence};
 use crate::domain::finding::{Finding, Kind, Severity};
 use crate::domain::ids::PageId;
 use crate::domain::job::TaskReport;
@@ -15,6 +15,9 @@ use crate::store::{Result, Store};
 
 /// The cause of an alert that concerns every page.
 const EVERYWHERE: &str = "webhooks";
+
+/// After so many pages in a row the platform is away for all of them; the others are not asked about.
+const UNANSWERED: u32 = 3;
 
 /// A look under way; `None` where the page left the configuration meanwhile.
 pub type Looking = Pin<Box<dyn Future<Output = Option<Look>> + Send>>;
@@ -63,10 +66,13 @@ impl PageWatch {
 
     /// What is found, page by page; the platform's silence last.
     pub async fn findings(&self, pages: &[PageId]) -> Result<Vec<Finding>> {
-        let mut findings = Vec::new();
+        let (mut findings, mut unanswered) = (Vec::new(), 0);
         for page in pages {
-            if let Some(look) = (self.look)(page.clone()).await {
-                findings.extend(judge(page, &look, &self.expected, self.clock.now()));
+            let Some(look) = (self.look)(page.clone()).await else { continue };
+            findings.extend(judge(page, &look, &self.expected, self.clock.now()));
+            unanswered = if matches!(look.owner, Asked::Nothing(_)) { unanswered + 1 } else { 0 };
+            if unanswered == UNANSWERED {
+                break;
             }
         }
         findings.push(silence(&self.store.heard().await?, self.webhook_silence, self.clock.now()));
