@@ -92,6 +92,19 @@ impl Loop {
         self.delivery.pulse.beat(self.delivery.clock.boot());
     }
 
+    /// Waits for the store, however long it takes, and beats meanwhile: a database that hangs is no hung loop, and
+    /// systemd must not kill us for it. The call is never cancelled: what it committed must be known.
+    async fn attended<T>(&self, call: impl Future<Output = T>) -> T {
+        tokio::pin!(call);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut call => return done,
+                () = tokio::time::sleep(LONGEST_WAIT) => self.beat(),
+            }
+        }
+    }
+
     /// Offers every hungry page its share of the free places, in turn.
     async fn round(&mut self) {
         self.poll();
@@ -128,7 +141,7 @@ impl Loop {
     }
 
     async fn serve(&mut self, page: &Page, share: usize) {
-        match self.delivery.claim(page, share).await {
+        match self.attended(self.delivery.claim(page, share)).await {
             Ok(taken) => {
                 self.pause = None;
                 let hunger = match taken.next_at {
