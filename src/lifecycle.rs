@@ -65,11 +65,11 @@ pub async fn signals(stop: CancellationToken, mut reload: impl AsyncFnMut()) {
     };
     loop {
         tokio::select! {
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => return stopping(),
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = hangup.recv() => {
-                tell(&[NotifyState::Reloading]);
+                reloading();
                 reload().await;
                 tell(&[NotifyState::Ready]);
             }
@@ -83,6 +83,14 @@ pub async fn signals(stop: CancellationToken, mut reload: impl AsyncFnMut()) {
 /// Tells systemd that the service does its work.
 pub fn ready(status: &str) {
     tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+}
+
+/// Tells systemd that the configuration is read again, and since when: `Type=notify-reload` insists on the time.
+fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(since) => tell(&[NotifyState::Reloading, since]),
+        Err(_) => tell(&[NotifyState::Reloading]),
+    }
 }
 
 /// Tells systemd that the service is about to end.
@@ -102,16 +110,29 @@ pub async fn watchdog(pulse: Arc<Pulse>, clock: Arc<dyn Clock>, done: Cancellati
         done.cancelled().await;
         return;
     };
-    while !done.is_cancelled() {
-        let silence = pulse.silence(clock.boot());
+    feed(limit / 3, &pulse, clock.as_ref(), &done, |silence| {
         if silence < LONGEST_SILENCE {
             tell(&[NotifyState::Watchdog]);
         } else {
             tracing::error!(?silence, "the delivery loop is silent; systemd's watchdog is not fed");
         }
+    })
+    .await;
+}
+
+/// Feels the pulse again and again, and says how long the delivery loop has been silent.
+async fn feed(
+    every: Duration,
+    pulse: &Pulse,
+    clock: &dyn Clock,
+    done: &CancellationToken,
+    mut felt: impl FnMut(Duration),
+) {
+    while !done.is_cancelled() {
+        felt(pulse.silence(clock.boot()));
         tokio::select! {
             () = done.cancelled() => {}
-            () = tokio::time::sleep(limit / 3) => {}
+            () = tokio::time::sleep(every) => {}
         }
     }
 }
@@ -119,5 +140,33 @@ pub async fn watchdog(pulse: Arc<Pulse>, clock: Arc<dyn Clock>, done: Cancellati
 fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::debug!(%error, "systemd was not told");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::domain::time::Timestamp;
+
+    #[tokio::test]
+    async fn a_pulse_that_stands_still_is_felt() {
+        let clock = ManualClock::at(Timestamp::from_ms(1_780_000_000_000));
+        let (pulse, done) = (Pulse::default(), CancellationToken::new());
+        clock.advance(Duration::from_mins(1));
+        pulse.beat(clock.boot());
+        let mut fed = Vec::new();
+        let feeding = feed(Duration::from_millis(1), &pulse, &clock, &done, |silence| {
+            fed.push(silence < LONGEST_SILENCE);
+            match fed.len() {
+                3 => clock.advance(LONGEST_SILENCE - Duration::from_millis(1)),
+                4 => clock.advance(Duration::from_millis(1)),
+                7 => pulse.beat(clock.boot()),
+                8 => done.cancel(),
+                _ => {}
+            }
+        });
+        feeding.await;
+        assert_eq!(fed, [true, true, true, true, false, false, false, true]);
     }
 }
