@@ -41,6 +41,14 @@ Examples:
   firstword status --watch 5s
   firstword status --json | jq .pages";
 
+pub(super) const DOCTOR: &str = "\
+Exit code 1 if there is a problem, 0 otherwise. Sends nothing; asks the platform three harmless questions a page.
+
+Examples:
+  firstword doctor
+  firstword doctor --offline
+  firstword doctor --json | jq '.findings[] | select(.severity != \"ok\")'";
+
 pub(super) const OPTIN: &str = "\
 Examples:
   firstword optin import signups.csv

@@ -66,6 +66,9 @@ pub enum Command {
     /// Count opt-ins by page and state; show held pages, alerts and the latest job runs
     #[command(after_help = examples::STATUS)]
     Status(StatusArgs),
+    /// Check everything: configuration, database, tokens, permissions, webhooks, clocks; say what to do
+    #[command(after_help = examples::DOCTOR)]
+    Doctor(DoctorArgs),
     /// Look after opt-ins: add, import, list, show, export, retry, cancel, opt out
     #[command(subcommand, after_help = examples::OPTIN)]
     Optin(optin::OptinCommand),
@@ -100,6 +103,17 @@ pub struct StatusArgs {
     /// Show it again and again, until interrupted
     #[arg(long, value_name = "INTERVAL", num_args = 0..=1, default_missing_value = "2s", value_parser = values::interval)]
     pub watch: Option<Duration>,
+    /// How it reports.
+    #[command(flatten)]
+    pub report: Report,
+}
+
+/// `firstword doctor`.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct DoctorArgs {
+    /// Do not ask the platform
+    #[arg(long)]
+    pub offline: bool,
     /// How it reports.
     #[command(flatten)]
     pub report: Report,

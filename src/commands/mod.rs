@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `run` `demo` `sandbox` | the daemon, the show, the stand-in platform |
 //! | `migrate` `status` `optin` | what goes through the store |
+//! | `doctor` | every check there is, with remedies |
 //! | `config` `paper` | what needs none |
 //! | [`exit`] | exit codes, and how an error is told |
 //! | [`open`](mod@open) | the configuration and the database, as every command opens them |
@@ -11,6 +12,7 @@
 
 mod config;
 pub mod demo;
+mod doctor;
 pub mod exit;
 mod migrate;
 pub mod open;
@@ -39,6 +41,7 @@ async fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Sandbox(args) => Box::pin(sandbox::run(args, global)).await,
         Command::Migrate(report) => Box::pin(migrate::run(*report, global)).await,
         Command::Status(args) => Box::pin(status::run(args, global)).await,
+        Command::Doctor(args) => Box::pin(doctor::run(*args, global)).await,
         Command::Optin(command) => Box::pin(optin::run(command, global)).await,
         Command::Config(command) => Box::pin(config::run(command, global)).await,
         Command::Completions { shell } => paper::completions(*shell),

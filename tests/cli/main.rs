@@ -181,3 +181,25 @@ fn completions_and_manual_pages_are_made() {
     site.done("man pages");
     assert!(site.path("pages/firstword-optin-import.1").exists());
 }
+
+#[test]
+fn doctor_tells_what_is_wrong_and_what_to_do() {
+    let site = Site::new();
+    site.run("doctor --offline").assert().code(1).stdout(contains("there is no database").and(contains("-> ")));
+    site.done("migrate");
+    let fine = site.done("doctor --offline");
+    for word in
+        ["SQLite 3.", "wal", "may send", "reset_messenger_state=1", "Page ID is not valid", "messenger.app_secret"]
+    {
+        assert!(fine.contains(word), "{word}\n{fine}");
+    }
+    site.write("firstword.toml", format!("{}[messenger]\ngraph_url = \"http://127.0.0.1:9\"\n", PAGE));
+    let output = site.run("doctor --json").assert().code(1).get_output().stdout.clone();
+    let told: Value = serde_json::from_slice(&output).unwrap();
+    let problems = told["findings"].as_array().unwrap().iter().filter(|finding| finding["severity"] == "problem");
+    assert_eq!(problems.map(|finding| finding["kind"].as_str().unwrap()).collect::<Vec<_>>(), ["platform"]);
+    site.write("firstword.toml", "[send]\nmode = \"soon\"\n");
+    site.run("doctor").assert().code(1).stdout(contains("send.mode"));
+}
+
+const PAGE: &str = "[[pages]]\nid = \"1\"\naccess_token = \"t-1\"\nmessage = \"hello.json\"\n";
