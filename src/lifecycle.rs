@@ -159,7 +159,7 @@ mod tests {
         let feeding = feed(Duration::from_millis(1), &pulse, &clock, &done, |silence| {
             fed.push(silence < LONGEST_SILENCE);
             match fed.len() {
-                3 => clock.advance(LONGEST_SILENCE - Duration::from_millis(1)),
+                3 => clock.advance(Duration::from_millis(14_999)),
                 4 => clock.advance(Duration::from_millis(1)),
                 7 => pulse.beat(clock.boot()),
                 8 => done.cancel(),

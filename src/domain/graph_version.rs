@@ -45,7 +45,7 @@ pub fn life(version: &str, now: Timestamp) -> Life {
             end => Life::Alive(end),
         },
         // Older than the oldest: over for longer.
-        None if number(version) < number(TABLE[TABLE.len() - 1].0) => Life::Over(None),
+        None if TABLE.last().is_some_and(|(oldest, _)| number(version) < number(oldest)) => Life::Over(None),
         None => Life::Unknown,
     }
 }

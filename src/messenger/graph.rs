@@ -69,9 +69,9 @@ impl Messenger {
         self.ask("debug_token", &[("input_token", token.expose_secret())], &asker, token).await.said
     }
 
-    async fn ask(&self, path: &str, query: &[(&str, &str)], asker: &SecretString, hidden: &SecretString) -> Reply {
+    async fn ask(&self, path: &str, query: &[(&str, &str)], bearer: &SecretString, hidden: &SecretString) -> Reply {
         let nothing = |why: String| Reply { said: Asked::Nothing(why), clocks: None, served: None };
-        let (Some(url), Some(authorization)) = (self.question(path, query, asker), bearer(asker)) else {
+        let (Some(url), Some(authorization)) = (self.question(path, query, bearer), in_header(bearer)) else {
             return nothing("the token or the page's id cannot be part of a request".to_owned());
         };
         let asked = (self.clock.now(), self.clock.boot());
@@ -131,7 +131,7 @@ fn not_asked<T>() -> Asked<T> {
     Asked::Nothing("not asked, because the token was refused".to_owned())
 }
 
-fn bearer(token: &SecretString) -> Option<HeaderValue> {
+fn in_header(token: &SecretString) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret())).ok()?;
     value.set_sensitive(true);
     Some(value)

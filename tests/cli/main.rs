@@ -193,7 +193,7 @@ fn doctor_tells_what_is_wrong_and_what_to_do() {
     {
         assert!(fine.contains(word), "{word}\n{fine}");
     }
-    site.write("firstword.toml", format!("{}[messenger]\ngraph_url = \"http://127.0.0.1:9\"\n", PAGE));
+    site.write("firstword.toml", format!("{PAGE}[messenger]\ngraph_url = \"http://127.0.0.1:9\"\n"));
     let output = site.run("doctor --json").assert().code(1).get_output().stdout.clone();
     let told: Value = serde_json::from_slice(&output).unwrap();
     let problems = told["findings"].as_array().unwrap().iter().filter(|finding| finding["severity"] == "problem");

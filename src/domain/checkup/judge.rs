@@ -32,7 +32,7 @@ pub fn judge(page: &PageId, look: &Look, expected: &Expected, now: Timestamp) ->
         findings.push(subscription(look, expected));
     }
     if !matches!(look.owner, Asked::Nothing(_)) {
-        findings.push(version(&expected.api_version, look.served.as_deref(), now));
+        findings.push(Some(version(&expected.api_version, look.served.as_deref(), now)));
         findings.push(look.clocks.map(|clocks| skew(clocks, expected.safety_margin)));
     }
     findings.into_iter().flatten().map(|finding| finding.of(page)).collect()
@@ -153,7 +153,7 @@ fn subscription(look: &Look, expected: &Expected) -> Option<Finding> {
         Asked::Refused(refusal) => return unread(&said(refusal)),
         Asked::Nothing(why) => return unread(why),
     };
-    let app = expected.app_id.as_deref().or_else(|| match &look.token {
+    let app = expected.app_id.as_deref().or(match &look.token {
         Asked::Said(token) => token.app_id.as_deref(),
         _ => None,
     });
@@ -178,14 +178,14 @@ fn subscription(look: &Look, expected: &Expected) -> Option<Finding> {
     Some(Finding::ok(Kind::Subscription, format!("the page's webhooks come to us with all that is needed{more}")))
 }
 
-fn version(asked: &str, served: Option<&str>, now: Timestamp) -> Option<Finding> {
+fn version(asked: &str, served: Option<&str>, now: Timestamp) -> Finding {
     let remedy = format!("set messenger.api_version to a newer one; {} is the newest known here", TABLE[0].0);
     let kind = Kind::GraphVersion;
     if let Some(served) = served.filter(|served| *served != asked) {
         let what = format!("{asked} was asked for and {served} answered: the platform no longer serves {asked}");
-        return Some(Finding::problem(kind, what, remedy));
+        return Finding::problem(kind, what, remedy);
     }
-    Some(match life(asked, now) {
+    match life(asked, now) {
         Life::Alive(None) => Finding::ok(kind, format!("{asked} has no announced end")),
         Life::Alive(Some(end)) => Finding::ok(kind, format!("{asked} lives until {}", day(end))),
         Life::Ending(end) => {
@@ -194,7 +194,7 @@ fn version(asked: &str, served: Option<&str>, now: Timestamp) -> Option<Finding>
         Life::Over(Some(end)) => Finding::problem(kind, format!("{asked} ended {}", day(end)), remedy),
         Life::Over(None) => Finding::problem(kind, format!("{asked} ended long ago"), remedy),
         Life::Unknown => Finding::ok(kind, format!("{asked} is newer than the versions known here, and answers")),
-    })
+    }
 }
 
 fn skew(clocks: Clocks, margin: Duration) -> Finding {
