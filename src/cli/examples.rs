@@ -103,6 +103,13 @@ Examples:
   firstword optin cancel 4711
   firstword optin cancel 24681012 --page 1234567890";
 
+pub(super) const SETTLE: &str = "\
+Examples:
+  firstword optin settle 4711 --sent
+  firstword optin settle --page 1234567890 --before 2026-06-01T12:00:00Z --not-sent
+Only what is uncertain changes, and only what was so before the given time. Look first: firstword optin show ID tells \
+what is known of each attempt, and the page's inbox shows what arrived. A wrong --not-sent sends a second message.";
+
 pub(super) const OPT_OUT: &str = "\
 Examples:
   firstword optin opt-out 4711

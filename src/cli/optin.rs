@@ -36,6 +36,9 @@ pub enum OptinCommand {
     /// Never send: for opt-ins that still wait
     #[command(after_help = examples::CANCEL)]
     Cancel(Chosen),
+    /// Say how attempts of unknown end really ended: for opt-ins that are uncertain
+    #[command(after_help = examples::SETTLE)]
+    Settle(SettleArgs),
     /// Record that a person said stop; nothing is sent to them any more
     #[command(after_help = examples::OPT_OUT)]
     OptOut(Chosen),
@@ -154,6 +157,29 @@ pub struct Chosen {
     /// The page, where an id is known on several
     #[arg(long, value_name = "ID", value_parser = values::page)]
     pub page: Option<PageId>,
+    /// How it reports.
+    #[command(flatten)]
+    pub report: Report,
+}
+
+/// `firstword optin settle`.
+#[derive(Debug, Args)]
+pub struct SettleArgs {
+    /// Which ones; none with --before: all of them
+    #[arg(value_name = "ID", help = ID)]
+    pub ids: Vec<String>,
+    /// Only those of this page
+    #[arg(long, value_name = "ID", value_parser = values::page)]
+    pub page: Option<PageId>,
+    /// Only those in doubt since before this time
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    pub before: Option<Timestamp>,
+    /// The message arrived
+    #[arg(long, conflicts_with = "not_sent", required_unless_present = "not_sent")]
+    pub sent: bool,
+    /// No message arrived: it is sent (again) while the window is open
+    #[arg(long)]
+    pub not_sent: bool,
     /// How it reports.
     #[command(flatten)]
     pub report: Report,

@@ -143,6 +143,13 @@ pub enum Command {
     Retry,
     /// The person said stop by another way.
     OptOut,
+    /// It is known how the attempts of an opt-in in doubt ended.
+    Settle {
+        /// Whether one of them arrived. If not, none did.
+        delivered: bool,
+        /// Only where the doubt is older than this: what happened since was not looked at.
+        before: Timestamp,
+    },
 }
 
 /// A look at the clock.

@@ -42,6 +42,18 @@ impl Store {
         self.ids(sql::upkeep::UNANSWERED, &[since.ms().into(), most.into()]).await
     }
 
+    /// Opt-ins in doubt since before a time, of one page or of all, by number.
+    pub async fn in_doubt(
+        &self,
+        page: Option<&PageId>,
+        before: Timestamp,
+        after: OptInId,
+        most: i64,
+    ) -> Result<Vec<OptInId>> {
+        let page = page.map_or("", PageId::as_str);
+        self.ids(sql::upkeep::IN_DOUBT, &[page.into(), before.ms().into(), after.0.into(), most.into()]).await
+    }
+
     /// Deletes up to `most` rows that ended before a time, leaving a tombstone for each. Returns how many.
     pub async fn purge(&self, ended_before: Timestamp, most: i64, now: Timestamp) -> Result<u64> {
         let key = self.rules().key.clone();

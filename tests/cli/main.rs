@@ -203,3 +203,35 @@ fn doctor_tells_what_is_wrong_and_what_to_do() {
 }
 
 const PAGE: &str = "[[pages]]\nid = \"1\"\naccess_token = \"t-1\"\nmessage = \"hello.json\"\n";
+
+#[test]
+fn attempts_of_unknown_end_are_settled() {
+    let site = Site::new();
+    for login in ["a", "b", "c"] {
+        site.done(&format!("optin add --page 1 --login-id {login}"));
+    }
+    in_doubt(&site);
+    site.run("optin settle 1").assert().code(2).stderr(contains("--sent"));
+    site.run("optin settle --sent").assert().code(2).stderr(contains("--before"));
+    site.run("optin settle 1 --sent --not-sent").assert().code(2);
+    site.run("optin settle --before 2099-01-01T00:00:00Z --sent").assert().code(2).stderr(contains("lies ahead"));
+    site.run("optin settle 3 --sent").assert().code(1).stderr(contains("only what is uncertain"));
+    assert!(site.done("optin settle 1 --sent").contains("1: uncertain -> sent"));
+    let settled = site.json(&format!("optin settle --page 1 --before {} --not-sent --json", ago(0)));
+    assert_eq!(settled["settled"], 1);
+    let states: Vec<_> = site.lines("optin export").iter().map(|line| line["state"].clone()).collect();
+    assert_eq!(states, ["sent", "retrying", "pending"]);
+}
+
+/// Puts the first two opt-ins in doubt, as a crash would.
+#[tokio::main(flavor = "current_thread")]
+async fn in_doubt(site: &Site) {
+    use sqlx::{Connection, SqliteConnection};
+    let url = format!("sqlite://{}", site.path("firstword.db").display());
+    let mut connection = SqliteConnection::connect(&url).await.unwrap();
+    sqlx::query("UPDATE optins SET state = 'uncertain', maybe_greeted_at = state_since, attempts = 1 WHERE id < 3")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+}

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::ground::{Ground, NOW, accepted, ended, later, psid, tick, wish};
+use firstword::domain::ids::{OptInId, PageId};
 use firstword::domain::optin::{OptIn, Reason, State};
 use firstword::domain::outcome::{Ending, Outcome, Then};
-use firstword::domain::signal::{Receipt, Signal, Tick};
+use firstword::domain::signal::{Command, Receipt, Signal, Tick};
 use firstword::domain::window::Window;
 use firstword::store::claim::Claim;
 
@@ -221,4 +222,33 @@ pub(crate) async fn an_answer_may_name_the_psid(ground: Ground) {
     ground.record(ended(&claim, outcome)).await;
     let found = ground.store.optins_of_psid(&psid("77"), None).await.unwrap();
     assert_eq!((found.len(), found[0].id, found[0].sent_at), (1, claim.optin, Some(NOW)));
+}
+
+pub(crate) async fn an_operator_settles_what_was_in_doubt_by_then(ground: Ground) {
+    let doubt = Outcome::Uncertain(Reason::Timeout);
+    let (early, late) = (ground.claimed("early").await, ground.claimed("late").await);
+    ground.store.record(vec![ended(&early, doubt.clone())], NOW).await.unwrap();
+    ground.store.record(vec![ended(&late, doubt)], later(60)).await.unwrap();
+    let sending = ground.claimed("sending").await;
+    let found = async |page: Option<&str>, before| {
+        let page = page.map(|page| PageId::new(page).unwrap());
+        ground.store.in_doubt(page.as_ref(), before, OptInId(0), 9).await.unwrap()
+    };
+    assert_eq!(found(None, later(60)).await, [early.optin]);
+    assert_eq!(found(Some("1001"), later(61)).await, [early.optin, late.optin]);
+    assert_eq!(found(Some("2002"), later(61)).await, []);
+    let settle = |optin, delivered, before| Signal::Command { optin, command: Command::Settle { delivered, before } };
+    for (optin, before) in [(late.optin, later(60)), (sending.optin, later(99))] {
+        let receipt = ground.apply_at(settle(optin, false, before), later(100)).await;
+        assert_eq!(receipt, Receipt::Refused(optin));
+    }
+    ground.apply_at(settle(early.optin, false, later(60)), later(100)).await;
+    let row = ground.row(early.optin).await;
+    assert_eq!((row.state, row.maybe_greeted_at, row.fence), (State::Retrying, None, Some(early.attempt)));
+    ground.apply_at(settle(late.optin, true, later(99)), later(100)).await;
+    let row = ground.row(late.optin).await;
+    assert_eq!((row.state, row.maybe_greeted_at, row.sent_at), (State::Sent, Some(later(60)), Some(later(60))));
+    // The attempt itself may yet tell that it arrived after all: nothing is sent then.
+    ground.store.record(vec![ended(&early, accepted("m.9"))], later(101)).await.unwrap();
+    assert_eq!(ground.state(early.optin).await, State::Sent);
 }

@@ -5,6 +5,7 @@
 //! | `add` `import/` | in |
 //! | `list` `show` `export` | out |
 //! | `order` | retry, cancel, opt-out |
+//! | `settle` | how attempts of unknown end really ended |
 //! | `who` | which opt-in an operator means |
 //! | `row` | an opt-in as the export writes it |
 //! | `explain` | what states and errors mean, in words |
@@ -16,6 +17,7 @@ mod import;
 mod list;
 mod order;
 mod row;
+mod settle;
 mod show;
 mod who;
 
@@ -33,6 +35,7 @@ pub(super) async fn run(command: &OptinCommand, global: &Global) -> anyhow::Resu
         OptinCommand::Export(args) => Box::pin(export::run(args, global)).await,
         OptinCommand::Retry(chosen) => Box::pin(order::run(Command::Retry, chosen, global)).await,
         OptinCommand::Cancel(chosen) => Box::pin(order::run(Command::Cancel, chosen, global)).await,
+        OptinCommand::Settle(args) => Box::pin(settle::run(args, global)).await,
         OptinCommand::OptOut(chosen) => Box::pin(order::run(Command::OptOut, chosen, global)).await,
     }
 }

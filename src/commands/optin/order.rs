@@ -1,4 +1,4 @@
-//! `firstword optin retry`, `cancel` and `opt-out`.
+//! `firstword optin retry`, `cancel`, `opt-out`, and `settle` by name.
 
 use serde_json::json;
 
@@ -10,16 +10,30 @@ use crate::domain::optin::{OptIn, State};
 use crate::domain::signal::{Command, Receipt, Signal};
 use crate::domain::time::Timestamp;
 use crate::domain::window::Window;
+use crate::store::Store;
 
 pub(super) async fn run(command: Command, chosen: &Chosen, global: &Global) -> anyhow::Result<Exit> {
     let config = open::load(global)?;
     let store = open::open_existing(&config).await?;
+    let now = open::store_clock(&store).await?.now();
+    let exit = carry_out(&store, command, chosen, config.policy.window, now).await?;
+    store.close().await;
+    Ok(exit)
+}
+
+/// Gives the command to everybody chosen, and says what became of it.
+pub(super) async fn carry_out(
+    store: &Store,
+    command: Command,
+    chosen: &Chosen,
+    window: Window,
+    now: Timestamp,
+) -> anyhow::Result<Exit> {
     // Nothing is done until everybody named is found.
     let mut before = Vec::new();
     for text in &chosen.ids {
-        before.push(who::find(&store, text, chosen.page.as_ref()).await?);
+        before.push(who::find(store, text, chosen.page.as_ref()).await?);
     }
-    let now = open::store_clock(&store).await?.now();
     let signals = before.iter().map(|optin| Signal::Command { optin: optin.id, command }).collect();
     let receipts = store.apply(signals, now).await?;
     let mut refused = 0;
@@ -27,7 +41,7 @@ pub(super) async fn run(command: Command, chosen: &Chosen, global: &Global) -> a
         let applied = matches!(receipt, Receipt::Applied(_));
         let is = store.optin(was.id).await?;
         let state = is.as_ref().map_or(was.state, |is| is.state);
-        let why = (!applied).then(|| why_not(command, was, config.policy.window, now));
+        let why = (!applied).then(|| why_not(command, was, window, now));
         refused += usize::from(!applied);
         if chosen.report.json {
             out::json(&json!({"id": was.id, "page_id": was.page, "result": word(applied), "was": was.state,
@@ -38,7 +52,6 @@ pub(super) async fn run(command: Command, chosen: &Chosen, global: &Global) -> a
             out::line(format_args!("{}: {} -> {}{}", was.id, was.state, state, meaning(command, is.as_ref())))?;
         }
     }
-    store.close().await;
     Ok(match refused {
         0 => Exit::Done,
         refused if refused == before.len() => Exit::Failed,
@@ -54,7 +67,7 @@ fn word(applied: bool) -> &'static str {
 fn meaning(command: Command, is: Option<&OptIn>) -> &'static str {
     let Some(is) = is else { return "" };
     match (command, is.state) {
-        (Command::OptOut, State::OptedOut) | (Command::Retry, _) => "",
+        (Command::OptOut, State::OptedOut) | (Command::Retry | Command::Settle { .. }, _) => "",
         (_, State::Sending) => " (its request may be on its way; nothing follows it)",
         (Command::OptOut, _) => " (the stop is recorded; nothing is sent any more)",
         (Command::Cancel, _) => "",
@@ -66,6 +79,10 @@ fn why_not(command: Command, o: &OptIn, window: Window, now: Timestamp) -> Strin
     match command {
         Command::Cancel => format!("it is {state}; only an opt-in that still waits can be cancelled"),
         Command::OptOut => format!("it is {state}"),
+        Command::Settle { .. } if state != State::Uncertain => {
+            format!("it is {state}; only what is uncertain can be settled")
+        }
+        Command::Settle { .. } => format!("it is uncertain only since {}; look again and repeat", o.state_since),
         Command::Retry if !matches!(state, State::Missed | State::Unavailable | State::Cancelled) => {
             format!("it is {state}; only what is missed, unavailable or cancelled can be retried")
         }

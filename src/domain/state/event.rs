@@ -105,6 +105,8 @@ pub enum Event {
     Settle {
         /// Whether the message arrived.
         delivered: bool,
+        /// Only a doubt that is older than this.
+        before: Timestamp,
     },
 }
 

@@ -64,7 +64,7 @@ pub fn step(o: &mut OptIn, event: &Event, cx: &Context<'_>) -> Verdict {
         Event::Cancel => return cancel(o, cx),
         Event::Reprieved => reprieve(o, cx),
         Event::RetryNow => return retry_now(o, cx),
-        Event::Settle { delivered } => return settle(o, *delivered, cx),
+        Event::Settle { delivered, before } => return settle(o, *delivered, *before, cx),
         Event::Due | Event::HardStop | Event::LeaseLapsed { .. } => {}
     }
     Verdict::Done

@@ -5,6 +5,7 @@ use super::person::{delivered, opt_out};
 use super::{Context, Verdict, go, past_hard_stop};
 use crate::domain::optin::{OptIn, Reason, State};
 use crate::domain::outcome::{Outcome, Then};
+use crate::domain::time::Timestamp;
 
 pub(super) fn cancel(o: &mut OptIn, cx: &Context<'_>) -> Verdict {
     match o.state {
@@ -26,14 +27,17 @@ pub(super) fn retry_now(o: &mut OptIn, cx: &Context<'_>) -> Verdict {
     Verdict::Done
 }
 
-pub(super) fn settle(o: &mut OptIn, arrived: bool, cx: &Context<'_>) -> Verdict {
-    if o.state != State::Uncertain {
+pub(super) fn settle(o: &mut OptIn, arrived: bool, before: Timestamp, cx: &Context<'_>) -> Verdict {
+    if o.state != State::Uncertain || o.state_since >= before {
         return Verdict::Refused;
     }
     if arrived {
         delivered(o, o.maybe_greeted_at.unwrap_or(cx.now), None, false, cx);
         return Verdict::Done;
     }
-    o.maybe_greeted_at = None;
+    // An earlier consent may have been answered by a message; nobody spoke of that one.
+    if o.cycle == 1 {
+        o.maybe_greeted_at = None;
+    }
     surely_not(o, &Outcome::Retry(Then::Again), false, cx)
 }

@@ -324,7 +324,10 @@ impl World {
             9 if self.o.state == State::Uncertain && self.open.is_none() => {
                 // The operator knows, so from here on it is known.
                 self.surely_not = true;
-                assert_eq!(self.tell(&Event::Settle { delivered: false }), Verdict::Done);
+                assert_eq!(
+                    self.tell(&Event::Settle { delivered: false, before: self.now.plus(Duration::from_millis(1)) }),
+                    Verdict::Done
+                );
             }
             10 => self.tell_old_reply(),
             _ => self.scan(),

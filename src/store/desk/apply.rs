@@ -111,6 +111,7 @@ impl Desk<'_> {
             Command::Cancel => Event::Cancel,
             Command::Retry => Event::RetryNow,
             Command::OptOut => Event::OptedOut { at: self.now, reason: Reason::Operator },
+            Command::Settle { delivered, before } => Event::Settle { delivered, before },
         };
         let verdict = self.step(at, &event);
         self.admit(at);

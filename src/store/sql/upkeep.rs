@@ -30,6 +30,11 @@ statements! {
         both: ["SELECT id FROM optins WHERE page_id = $1 AND state = 'pending' AND opted_in_at <= $2
                 ORDER BY opted_in_at, id LIMIT $3"]
     }
+    /// Rows in doubt since before a time. $1: page or empty, $2: before, $3: after this id, $4: how many.
+    IN_DOUBT = "scan_in_doubt" {
+        both: ["SELECT id FROM optins WHERE state IN ('sent', 'uncertain') AND state = 'uncertain' AND state_since < $2
+                  AND ($1 = '' OR page_id = $1) AND id > $3 ORDER BY id LIMIT $4"]
+    }
     /// Rows whose answer window is over. $1: entered their state before, $2: how many.
     UNANSWERED = "scan_unanswered" {
         both: ["SELECT id FROM optins WHERE state IN ('sent', 'uncertain') AND state_since <= $1
