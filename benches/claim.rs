@@ -12,6 +12,7 @@ use firstword::clock::Clock;
 use firstword::domain::budget::Budget;
 use firstword::domain::ids::PageId;
 use firstword::domain::policy::Policy;
+use firstword::domain::reach::Reach;
 use firstword::store::claim::Wish;
 
 use support::{Engine, House, Sink};
@@ -42,6 +43,7 @@ async fn claims(house: &House) -> (Duration, Duration) {
             page: PageId::new(support::PAGE).unwrap(),
             budget: Budget::per_second(1_000_000.0),
             most: EACH,
+            reach: Reach::EVERYBODY,
             now: house.clock.now(),
             window: Policy::default().window,
             node: "bench".into(),

@@ -11,6 +11,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Transient};
 use crate::deliver::{self, Delivery, InFlight};
 use crate::domain::checkup::Expected;
+use crate::domain::reach::Reach;
 use crate::intake::{self, Intake, StopWords};
 use crate::jobs::Runner;
 use crate::lifecycle;
@@ -114,6 +115,7 @@ impl Ground {
             },
             post: roster.post(),
             ahead: Arc::new(move || messenger.ahead()),
+            reach: Arc::new(|_| Reach::EVERYBODY),
             inflight: Arc::clone(inflight),
             pace: deliver::Pace::new(self.config.send.max_in_flight),
             metrics: Arc::clone(&self.metrics),

@@ -30,6 +30,7 @@ impl Delivery {
             page: page.id.clone(),
             budget: page.budget,
             most,
+            reach: (self.reach)(&page.id),
             now: self.clock.now().plus((self.ahead)()),
             window: self.window,
             node: self.node.clone(),

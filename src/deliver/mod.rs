@@ -27,6 +27,7 @@ use crate::clock::Clock;
 use crate::domain::budget::Budget;
 use crate::domain::ids::{LoginId, PageId};
 use crate::domain::message::Template;
+use crate::domain::reach::Reach;
 use crate::domain::window::Window;
 use crate::messenger::Sent;
 use crate::messenger::gate::Gate;
@@ -58,6 +59,9 @@ pub type Post = Arc<dyn Fn(Letter) -> Sending + Send + Sync>;
 
 /// How far ahead the platform's clock is.
 pub type Ahead = Arc<dyn Fn() -> Duration + Send + Sync>;
+
+/// How far down a page's queue claims may reach now.
+pub type Reaching = Arc<dyn Fn(&PageId) -> Reach + Send + Sync>;
 
 /// A page to send for.
 #[derive(Debug, Clone)]
@@ -102,6 +106,8 @@ pub struct Delivery {
     pub post: Post,
     /// How far ahead the platform's clock is.
     pub ahead: Ahead,
+    /// Who may be claimed now.
+    pub reach: Reaching,
     /// What is in flight.
     pub inflight: Arc<InFlight>,
     /// How fast each page may go.

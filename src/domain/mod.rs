@@ -7,6 +7,7 @@
 //! | [`outcome`] | what one attempt tells |
 //! | [`retry`] [`window`] [`policy`] | when to try again, until when, under which choices |
 //! | [`budget`] [`breaker`] | how fast a page may send, and when it must not |
+//! | [`reach`] | who may be claimed now, where people are sent to in batches |
 //! | [`message`] [`token`] | what is sent, and the mark that finds it again |
 //! | [`signal`] | what comes in from outside, as the store takes it |
 //! | [`keyed`] | keyed hashes: tombstones, proofs, tokens |
@@ -28,6 +29,7 @@ pub mod message;
 pub mod optin;
 pub mod outcome;
 pub mod policy;
+pub mod reach;
 pub mod retry;
 pub mod signal;
 pub mod span;

@@ -5,6 +5,7 @@ use super::error::{Error, Result};
 use super::sql;
 use crate::domain::budget::Budget;
 use crate::domain::ids::{AttemptId, LoginId, OptInId, PageId};
+use crate::domain::reach::Reach;
 use crate::domain::time::Timestamp;
 use crate::domain::window::Window;
 
@@ -17,6 +18,8 @@ pub struct Wish {
     pub budget: Budget,
     /// No more than can start right now.
     pub most: usize,
+    /// How far down the queue.
+    pub reach: Reach,
     /// Store time; where the platform's clock is ahead, that.
     pub now: Timestamp,
     /// The window, for the hard stop and the lease.
@@ -102,7 +105,7 @@ impl Wish {
     }
 
     /// The parameters of the claim's statement.
-    pub(super) fn values(&self) -> [Value<'_>; 9] {
+    pub(super) fn values(&self) -> [Value<'_>; 11] {
         [
             self.page.as_str().into(),
             self.now.ms().into(),
@@ -113,6 +116,8 @@ impl Wish {
             self.lease_until().ms().into(),
             self.node.as_str().into(),
             self.credential.as_str().into(),
+            self.reach.end().ms().into(),
+            self.reach.fresh.ms().into(),
         ]
     }
 

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use crate::ground::{Ground, NOW, accepted, ended, later, login, opt_in, page, wish};
+use crate::ground::{Ground, NOW, accepted, ended, later, login, opt_in, page, tick, wish};
 use firstword::domain::budget::Budget;
 use firstword::domain::ids::PageId;
 use firstword::domain::optin::State;
-use firstword::domain::outcome::Outcome;
+use firstword::domain::outcome::{Outcome, Then};
 use firstword::domain::policy::Policy;
+use firstword::domain::reach::Reach;
+use firstword::domain::signal::Tick;
 use firstword::domain::window::Window;
 use firstword::store::claim::Wish;
 
@@ -22,6 +24,30 @@ pub(crate) async fn the_most_urgent_first(ground: Ground) {
     assert_eq!(names(ground.claim_at(4, NOW).await), ["p5", "p1"]);
     assert_eq!(ground.claim_at(4, NOW).await.len(), 0);
     assert_eq!(ground.claim_at(0, NOW).await.len(), 0);
+}
+
+pub(crate) async fn a_claim_reaches_no_further_than_it_may(ground: Ground) {
+    for age in [5_u64, 90, 20, 70, 50] {
+        ground.apply(opt_in(&format!("p{age}"), NOW.minus(Duration::from_mins(age)))).await;
+    }
+    let ago = |minutes| NOW.minus(Duration::from_mins(minutes));
+    let reach = |fresh, tried| Reach { fresh: ago(fresh), tried: ago(tried) };
+    let claims = async |reach, most| ground.store.claim(Wish { reach, ..wish(most, NOW) }).await.unwrap().claims;
+    let names = |claims: &[firstword::store::claim::Claim]| {
+        claims.iter().map(|claim| claim.login.as_str().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(claims(Reach::NOBODY, 9).await.len(), 0);
+    assert_eq!(names(&claims(reach(70, 70), 9).await), ["p90", "p70"], "up to then, and then included");
+    assert_eq!(claims(reach(69, 10), 9).await.len(), 0, "nobody else was tried before");
+    let tried = claims(reach(20, 20), 9).await;
+    assert_eq!(names(&tried), ["p50", "p20"]);
+    for claim in &tried {
+        ground.record(ended(claim, Outcome::Retry(Then::Again))).await;
+        ground.apply_at(tick(claim.optin, Tick::Due), later(1000)).await;
+    }
+    assert_eq!(names(&claims(reach(60, 30), 9).await), ["p50"]);
+    assert_eq!(names(&claims(reach(60, 0), 9).await), ["p20"], "the youngest was never tried");
+    assert_eq!(names(&claims(Reach::EVERYBODY, 9).await), ["p5"]);
 }
 
 pub(crate) async fn a_claim_is_written_down(ground: Ground) {

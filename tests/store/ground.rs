@@ -9,6 +9,7 @@ use firstword::domain::ids::{AttemptId, LoginId, OptInId, PageId, Psid};
 use firstword::domain::optin::{OptIn, State};
 use firstword::domain::outcome::{Ending, Outcome};
 use firstword::domain::policy::Policy;
+use firstword::domain::reach::Reach;
 use firstword::domain::signal::{Links, NewOptIn, Receipt, Sign, Signal, Source, Tick};
 use firstword::domain::time::Timestamp;
 use firstword::domain::window::Window;
@@ -194,7 +195,8 @@ pub(crate) fn opt_in(name: &str, at: Timestamp) -> Signal {
 
 pub(crate) fn wish(most: usize, now: Timestamp) -> Wish {
     let (node, credential) = ("here".to_owned(), "token-1".to_owned());
-    Wish { page: page(), budget: PLENTY, most, now, window: Window::default(), node, credential }
+    let (window, reach) = (Window::default(), Reach::EVERYBODY);
+    Wish { page: page(), budget: PLENTY, most, reach, now, window, node, credential }
 }
 
 pub(crate) fn accepted(message_id: &str) -> Outcome {

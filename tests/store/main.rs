@@ -68,7 +68,7 @@ conformance! {
         the_same_person_twice_in_one_group thousands_at_once
     }
     claims {
-        the_most_urgent_first a_claim_is_written_down fences_only_grow nobody_is_found_by_another_tables_number whoever_said_stop_is_not_claimed
+        the_most_urgent_first a_claim_reaches_no_further_than_it_may a_claim_is_written_down fences_only_grow nobody_is_found_by_another_tables_number whoever_said_stop_is_not_claimed
         a_held_page_claims_nothing a_paused_page_claims_nothing an_unknown_page_claims_nothing
         nobody_is_claimed_at_their_hard_stop the_budget_is_the_domains
     }

@@ -21,6 +21,7 @@ macro_rules! attempts {
             "INSERT INTO attempts (optin_id, cycle, number, node, credential, started_at)
              SELECT id, cycle, attempts + 1, $8, $9, $2 FROM optins
              WHERE page_id = $1 AND state = 'pending' AND opted_out_at IS NULL AND opted_in_at > $3
+               AND opted_in_at <= $10 AND (+opted_in_at <= $11 OR attempts > 0)
              ORDER BY opted_in_at, id LIMIT COALESCE((SELECT starts FROM (",
             room!(),
             ")), 0)"
@@ -52,18 +53,21 @@ macro_rules! tell {
 }
 
 statements! {
-    /// The part of the claim that finds people, by itself for its plan. On PostgreSQL $1: page, $2: cut-off, $3: how many.
+    /// The part of the claim that finds people, by itself for its plan. On PostgreSQL $1: page, $2: cut-off, $3: how many,
+    /// $4: nobody who opted in later, $5: of those later than this only whoever was tried before.
     ATTEMPTS = "claim_attempts" {
         sqlite: [attempts!()],
         postgres: ["SELECT id FROM optins
                     WHERE page_id = $1 AND state = 'pending' AND opted_out_at IS NULL AND opted_in_at > $2
+                      AND opted_in_at <= $4 AND (opted_in_at <= $5 OR attempts > 0)
                     ORDER BY opted_in_at, id LIMIT $3 FOR UPDATE SKIP LOCKED"]
     }
     /// The part of the claim on SQLite that takes them, by itself for its plan.
     TAKE = "claim_take" { sqlite: [take!()], postgres: ["SELECT 1"] }
     /// All of it. The arithmetic is that of `domain::budget`; the conformance suite holds them together. Its one row
     /// holds the page's arrival time afterwards and the people, as a JSON array; no row where something stops the page.
-    /// $1: page, $2: now, $3: cut-off, $4: how many, $5: interval, $6: slack, $7: lease, $8: node, $9: credential.
+    /// $1: page, $2: now, $3: cut-off, $4: how many, $5: interval, $6: slack, $7: lease, $8: node, $9: credential,
+    /// $10: nobody who opted in later, $11: of those later than this only whoever was tried before.
     WHOLE = "claim" {
         sqlite: [
             attempts!(), ";\n",
@@ -88,6 +92,7 @@ WITH page AS MATERIALIZED (
 ), due AS MATERIALIZED (
     SELECT id FROM optins
     WHERE page_id = $1::text AND state = 'pending' AND opted_out_at IS NULL AND opted_in_at > $3::bigint
+      AND opted_in_at <= $10::bigint AND (opted_in_at <= $11::bigint OR attempts > 0)
     ORDER BY opted_in_at, id
     LIMIT COALESCE((SELECT starts FROM room), 0)
     FOR UPDATE SKIP LOCKED

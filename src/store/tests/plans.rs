@@ -20,7 +20,7 @@ const ATTEMPTS: &str = "INSERT INTO attempts (optin_id, cycle, number, node, cre
 
 /// A statement that must be cheap, the index by which it is, and values for it as PostgreSQL literals.
 const CHEAP: &[(&Sql, &str, &str)] = &[
-    (sql::claim::ATTEMPTS, "optins_claim", "'1', 1780040000000, 20"),
+    (sql::claim::ATTEMPTS, "optins_claim", "'1', 1780040000000, 20, 1780060000000, 1780045000000"),
     (sql::upkeep::NEW, "optins_new", "0, 500"),
     (sql::upkeep::DUE, "optins_due", "1780040000000, 500"),
     (sql::upkeep::NEXT_DUE, "optins_due", ""),
@@ -92,7 +92,8 @@ async fn postgres_plans() {
         let rows = explain.fetch_all(&mut conn).await.unwrap();
         rows.iter().map(|row| row.get::<String, _>(0)).collect::<Vec<_>>().join("\n")
     };
-    let claim = "'1', 1780050000000, 1780040000000, 20, 50000, 0, 1780050015000, 'n', 'c'";
+    let claim =
+        "'1', 1780050000000, 1780040000000, 20, 50000, 0, 1780050015000, 'n', 'c', 1780060000000, 1780045000000";
     let claim = (sql::claim::WHOLE, "optins_claim", claim);
     // The driver keeps statements prepared, and the server may plan them with or without their values.
     for mode in ["force_custom_plan", "force_generic_plan"] {
