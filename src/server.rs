@@ -187,8 +187,12 @@ impl Front {
     async fn reasons(&self) -> Vec<&'static str> {
         let Some((_, store)) = self.house.get() else { return vec!["the database was not reached yet"] };
         let mut reasons = Vec::new();
-        if !matches!(tokio::time::timeout(PATIENCE, store.time()).await, Ok(Ok(_))) {
-            reasons.push("the database does not answer");
+        match tokio::time::timeout(PATIENCE, store.standing()).await {
+            Ok(Ok(standing)) if standing.is_outdated() => {
+                reasons.push("a newer version has changed the database: this node records and claims nothing");
+            }
+            Ok(Ok(_)) => {}
+            _ => reasons.push("the database does not answer"),
         }
         if self.pulse.silence(self.clock.boot()) > LONGEST_SILENCE {
             reasons.push("the delivery loop is silent");

@@ -11,10 +11,6 @@ use super::section::Section;
 /// The keys of `[policy]` that decide about attempts from outside the state machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Later {
-    /// How long after the end of its lease an uncertain attempt is given for evidence to come.
-    pub settle_after: Duration,
-    /// How many accepted first messages must all have been echoed before silence counts as evidence.
-    pub evidence_sample: u32,
     /// What a failure that the platform calls temporary tells.
     pub transient: Transient,
 }
@@ -64,6 +60,10 @@ const STOP_WORDS: [&str; 32] = [
     "बंद",
 ];
 
+/// What may be done with an attempt whose end nobody knows.
+const UNCERTAIN: [(&str, UncertainPolicy); 3] =
+    [("evidence", UncertainPolicy::Evidence), ("hold", UncertainPolicy::Hold), ("resend", UncertainPolicy::Resend)];
+
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_hours(24);
 const TEN_YEARS: Duration = Duration::from_hours(24 * 3650);
@@ -82,27 +82,14 @@ pub(super) fn read(section: &mut Section<'_>) -> (Policy, Later, Vec<String>) {
         retention: section.span("retention", SECOND..=TEN_YEARS, usual.retention),
         reopen_after: section.span("reopen_after", Duration::ZERO..=DAY, usual.reopen_after),
         greet_again: section.switch("greet_again", usual.greet_again),
-        uncertain: uncertain(section, usual.uncertain),
+        uncertain: section.choice("uncertain", &UNCERTAIN, usual.uncertain),
+        settle_after: section.span("settle_after", Duration::ZERO..=DAY, usual.settle_after),
+        evidence_sample: section.int_in("evidence_sample", 1..=1_000_000, usual.evidence_sample),
         ..usual
     };
     let transient = [("retry", Transient::Retry), ("uncertain", Transient::Uncertain)];
-    let later = Later {
-        settle_after: section.span("settle_after", Duration::ZERO..=DAY, Duration::from_mins(10)),
-        evidence_sample: section.int_in("evidence_sample", 1..=1_000_000, 300),
-        transient: section.choice("transient", &transient, Transient::Retry),
-    };
+    let later = Later { transient: section.choice("transient", &transient, Transient::Retry) };
     (policy, later, stop_words(section))
-}
-
-fn uncertain(section: &mut Section<'_>, usual: UncertainPolicy) -> UncertainPolicy {
-    let words =
-        [("evidence", Some(UncertainPolicy::Evidence)), ("hold", Some(UncertainPolicy::Hold)), ("resend", None)];
-    let choice = section.choice("uncertain", &words, Some(usual));
-    if choice.is_none() {
-        let remedy = "use \"hold\" and settle such attempts by hand, or \"evidence\"";
-        section.fault("uncertain", "is \"resend\", which this version does not offer", remedy);
-    }
-    choice.unwrap_or(usual)
 }
 
 fn stop_words(section: &mut Section<'_>) -> Vec<String> {

@@ -38,8 +38,8 @@ fn window(source: &mut Source, config: &Config) {
         let at_risk = show(config.alerts.at_risk);
         source.warn(format!("alerts.at_risk: is {at_risk}, so every opt-in is at risk from its first second on"));
     }
-    if config.policy.uncertain == UncertainPolicy::Evidence && window.lease() + config.later.settle_after >= usable {
-        let settle = show(config.later.settle_after);
+    if config.policy.uncertain == UncertainPolicy::Evidence && window.lease() + config.policy.settle_after >= usable {
+        let settle = show(config.policy.settle_after);
         source.warn(format!(
             "policy.settle_after: is {settle}, so the window is over before evidence can settle anything"
         ));

@@ -1,6 +1,7 @@
 //! The daemon: builds the house once, in reading order, and keeps it standing.
 
 mod ground;
+mod standing;
 mod tasks;
 mod vigil;
 
@@ -22,6 +23,7 @@ use crate::roster::Roster;
 use crate::server::Face;
 use crate::store::{self, Store};
 use ground::Ground;
+use standing::keep_standing;
 pub use tasks::job_specs;
 use vigil::{count, keep_time, sample};
 
@@ -81,6 +83,7 @@ pub async fn run(
         "store clock",
         keep_time(store.clone(), Arc::clone(&ground.clock), Arc::clone(&ground.pulse), stop.clone()),
     );
+    tasks.spawn("standing", keep_standing(store.clone(), stop.clone()));
     tasks.spawn("counts", count(store.clone(), ground.shared_clock(), Arc::clone(&ground.metrics), stop.clone()));
     _ = house.set((intake::router(ground.intake(&store)), store.clone()));
     tracing::info!(

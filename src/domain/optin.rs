@@ -140,6 +140,8 @@ pub struct OptIn {
     pub lease_until: Option<Timestamp>,
     /// The latest attempt.
     pub fence: Option<AttemptId>,
+    /// When a message more was granted after a doubt; there is no second grant.
+    pub resent_at: Option<Timestamp>,
     /// When the message was accepted.
     pub sent_at: Option<Timestamp>,
     /// The person's latest message to the page: promotional content is allowed for 24 h after it.
@@ -176,6 +178,7 @@ impl OptIn {
             next_attempt_at: None,
             lease_until: None,
             fence: None,
+            resent_at: None,
             sent_at: None,
             replied_at: None,
             locale: None,

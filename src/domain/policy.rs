@@ -12,6 +12,8 @@ pub enum UncertainPolicy {
     Evidence,
     /// Wait for evidence or an operator.
     Hold,
+    /// Send again, once: rather a second message than none.
+    Resend,
 }
 
 /// The policy section of the configuration, as the domain uses it.
@@ -29,8 +31,12 @@ pub struct Policy {
     pub greet_again: bool,
     /// When to try again.
     pub retry: Retry,
-    /// What to do with uncertain attempts. Both values hold until evidence can be measured.
+    /// What to do with uncertain attempts.
     pub uncertain: UncertainPolicy,
+    /// How long after the end of its lease an uncertain attempt is given for evidence to come.
+    pub settle_after: Duration,
+    /// How many accepted first messages must all have been echoed before silence counts as evidence.
+    pub evidence_sample: u32,
 }
 
 impl Default for Policy {
@@ -43,6 +49,8 @@ impl Default for Policy {
             greet_again: false,
             retry: Retry::default(),
             uncertain: UncertainPolicy::Evidence,
+            settle_after: Duration::from_mins(10),
+            evidence_sample: 300,
         }
     }
 }

@@ -163,6 +163,8 @@ pub enum Tick {
     HardStop,
     /// Is the answer window over?
     AnswerOver,
+    /// Has policy settled this attempt's doubt by one more message?
+    SendAgain(AttemptId),
     /// Can it be admitted?
     Admit,
 }

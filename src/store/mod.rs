@@ -11,6 +11,8 @@
 //! | [`claim`] | the other road: taking people to send to |
 //! | [`scan`] | whose time has come |
 //! | [`report`] | what an operator wants to know |
+//! | [`doubt`] | attempts of unknown end, and what silence is worth |
+//! | [`standing`] | whether this process may claim here |
 //! | [`health`] | engine, last webhook, latest failure |
 //! | [`ticks`] | the runs of jobs |
 //! | [`work`] | the bell that wakes delivery here and on other nodes |
@@ -21,6 +23,7 @@ mod batch;
 pub mod claim;
 mod columns;
 mod desk;
+pub mod doubt;
 mod engine;
 mod errand;
 mod error;
@@ -33,6 +36,7 @@ pub mod report;
 mod row;
 pub mod scan;
 mod sql;
+pub mod standing;
 pub mod ticks;
 pub mod work;
 

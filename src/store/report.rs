@@ -172,6 +172,18 @@ impl Store {
             .await
     }
 
+    /// The cause of an alert is gone. Does nothing where none is open.
+    pub async fn resolve(&self, kind: &'static str, cause: String, now: Timestamp) -> Result<()> {
+        self.intake
+            .errand(move |conn| {
+                Box::pin(async move {
+                    let values = [kind.into(), cause.as_str().into(), now.ms().into()];
+                    conn.run(sql::people::RESOLVE, &values).await.map(drop)
+                })
+            })
+            .await
+    }
+
     /// A value kept under a key.
     pub async fn setting(&self, key: &str) -> Result<Option<String>> {
         self.pool.reader().await?.row(sql::system::SETTING, &[key.into()]).await

@@ -35,6 +35,7 @@ impl FromColumns for OptIn {
             locale: owned(c)?,
             reference: owned(c)?,
             variant: owned(c)?,
+            resent_at: time(c)?,
         })
     }
 }
@@ -105,6 +106,7 @@ pub(super) fn save_values(o: &OptIn) -> Vec<Value<'_>> {
         text(o.locale.as_deref()),
         text(o.reference.as_deref()),
         text(o.variant.as_deref()),
+        ms(o.resent_at),
     ]
 }
 

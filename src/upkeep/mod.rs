@@ -1,6 +1,8 @@
 //! Floor 3: what time does to opt-ins. Each pass finds whose time has come and lets the state machine decide; what it
 //! returns is how many it looked at. The loop runs them whatever the jobs say; a job only adds a run.
 
+mod settle;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -146,6 +148,10 @@ impl Upkeep {
     }
 
     async fn slow(&self, now: Timestamp) -> Result<()> {
+        let settled = self.settle_uncertain(now).await?;
+        if let Some(again) = settled.counts.get("again").filter(|again| **again > 0) {
+            tracing::warn!(again, "sending once more to people whose attempt is in doubt");
+        }
         let expired = self.expire(now).await?;
         let purged = self.purge(now).await?;
         if expired + purged > 0 {

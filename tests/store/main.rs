@@ -15,6 +15,7 @@ mod support;
 
 mod breaker;
 mod claims;
+mod doubts;
 mod ground;
 mod groups;
 mod jobs;
@@ -89,6 +90,10 @@ conformance! {
         a_stop_before_the_opt_in a_stop_by_psid_waits_for_its_person a_stop_by_psid_in_the_same_group
         a_stop_by_psid_meets_an_answer_that_names_it a_second_psid_is_alerted a_stranger_who_replies_is_never_written_to
         another_app_wrote_first erased_people_store_nothing a_stop_in_flight_names_its_attempt
+    }
+    doubts {
+        held_doubts_are_alerted_once_a_page a_message_more_is_granted_once no_message_more_past_the_hard_stop
+        an_older_version_records_and_claims_nothing
     }
     upkeep {
         a_lapsed_lease_is_a_doubt the_hard_stop_ends_waiting a_renewed_consent_starts_the_next_window

@@ -20,7 +20,7 @@ const EVERYTHING_WRONG: &str = r#"
         max_in_flight = 0
         poll_intervall = "1s"
         [policy]
-        uncertain = "resend"
+        uncertain = "retry"
         window = "25h"
         greet_again = "yes"
         stop_words = ["stop", " "]
@@ -52,7 +52,7 @@ const EXPECTED: [&str; 24] = [
     r#"send.mode: is "contnuous"; use "continuous" or "batch""#,
     "send.max_in_flight: is 0; use 1 to 1000",
     r#"send.poll_intervall: is not a known key; did you mean "poll_interval"?"#,
-    "policy.uncertain: is \"resend\", which this version does not offer; use \"hold\"",
+    r#"policy.uncertain: is "retry"; use "evidence" or "hold" or "resend""#,
     r#"policy.window: is "25h"; use 1s to 24h, written"#,
     r#"policy.greet_again: is "yes"; use true or false"#,
     "policy.stop_words: is not a list of texts, none of them empty",

@@ -145,6 +145,19 @@ pub(super) fn doubt(o: &mut OptIn, reason: Reason, cx: &Context<'_>) {
     go(o, State::Uncertain, Some(reason), cx);
 }
 
+/// Policy takes the doubt for *not delivered*, or accepts the risk: one more message, once for an opt-in. That a message
+/// may have arrived stays a fact, so the hard stop leads back here and nothing reopens.
+pub(super) fn send_again(o: &mut OptIn, attempt: AttemptId, cx: &Context<'_>) -> Verdict {
+    let waited = o.lease_until.is_some_and(|until| until.plus(cx.policy.settle_after) <= cx.now);
+    let free = o.resent_at.is_none() && o.opted_out_at.is_none() && !o.greeted_elsewhere;
+    if !lapsed(o, attempt) || !waited || !free || past_hard_stop(o, cx) {
+        return Verdict::Refused;
+    }
+    go(o, State::Pending, None, cx);
+    o.resent_at = Some(cx.now);
+    Verdict::Done
+}
+
 /// The failure that ended it was not this person's: they wait again, if nothing else stands against it.
 pub(super) fn reprieve(o: &mut OptIn, cx: &Context<'_>) {
     let ended = o.state == State::Unavailable || (o.state == State::Missed && o.reason == Some(Reason::WindowClosed));

@@ -101,6 +101,11 @@ pub enum Event {
     Reprieved,
     /// An operator starts it again.
     RetryNow,
+    /// Policy grants one more message, although the attempt may have arrived.
+    SendAgain {
+        /// Which attempt is in doubt.
+        attempt: AttemptId,
+    },
     /// An operator knows how an uncertain attempt ended.
     Settle {
         /// Whether the message arrived.

@@ -9,7 +9,7 @@
 //!             refused    retrying <-------+ | uncertain ----------> expired ------+
 //!                           |   surely not  |   | evidence: sent
 //!                           v               v   | surely not: retrying
-//!                         missed       unavailable
+//!                         missed       unavailable + policy, once: pending
 //! ```
 //!
 //! Every open state also leads to `opted_out` (at once, except that `sending` and `uncertain` first learn their end),
@@ -27,7 +27,7 @@ mod person;
 mod tests;
 pub use event::{Context, Event, Tombstone, Verdict};
 
-use attempt::{claimed, doubt, ended, give_back, holds, reprieve};
+use attempt::{claimed, doubt, ended, give_back, holds, reprieve, send_again};
 use operator::{cancel, retry_now, settle};
 use person::{consent, delivered, learn, opt_out, replied};
 
@@ -63,6 +63,7 @@ pub fn step(o: &mut OptIn, event: &Event, cx: &Context<'_>) -> Verdict {
         Event::AnswerOver => answer_over(o, cx),
         Event::Cancel => return cancel(o, cx),
         Event::Reprieved => reprieve(o, cx),
+        Event::SendAgain { attempt } => return send_again(o, *attempt, cx),
         Event::RetryNow => return retry_now(o, cx),
         Event::Settle { delivered, before } => return settle(o, *delivered, *before, cx),
         Event::Due | Event::HardStop | Event::LeaseLapsed { .. } => {}
@@ -127,7 +128,7 @@ fn next_cycle(o: &mut OptIn, opted_in_at: Timestamp, cx: &Context<'_>) {
     o.renewed_at = None;
     o.opted_out_at = None;
     (o.attempts, o.doubtful, o.fence) = (0, 0, None);
-    (o.sent_at, o.message_id) = (None, None);
+    (o.sent_at, o.message_id, o.resent_at) = (None, None, None);
     if past_hard_stop(o, cx) { miss(o, Reason::ArrivedLate, cx) } else { go(o, State::New, None, cx) }
 }
 

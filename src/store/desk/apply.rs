@@ -125,6 +125,11 @@ impl Desk<'_> {
             Tick::HardStop => _ = self.step(at, &Event::HardStop),
             Tick::AnswerOver => _ = self.step(at, &Event::AnswerOver),
             Tick::Lease(attempt) => self.lapse(at, attempt),
+            Tick::SendAgain(attempt) => {
+                if self.step(at, &Event::SendAgain { attempt }) == Verdict::Refused {
+                    return Handle::Row(at, Said::Refused);
+                }
+            }
             Tick::Admit => {}
         }
         self.admit(at);

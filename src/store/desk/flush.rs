@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::{Desk, Note};
 use crate::domain::ids::{LoginId, OptInId, PageId};
 use crate::domain::outcome::Outcome;
+use crate::store::doubt;
 use crate::store::engine::{Conn, Value};
 use crate::store::error::{Error, Result};
 use crate::store::row::{insert_values, ms, save_values, text};
@@ -66,6 +67,12 @@ impl Desk<'_> {
         for (page, raw) in &self.unparsed {
             let values = [self.now.ms().into(), text(page.as_ref().map(PageId::as_str)), raw.as_str().into()];
             conn.run(sql::people::KEEP_UNPARSED, &values).await?;
+        }
+        for page in &self.settled {
+            if conn.row::<i64>(sql::doubt::ANY, &[page.as_str().into()]).await?.is_none() {
+                let values = [doubt::HELD.into(), page.as_str().into(), self.now.ms().into()];
+                conn.run(sql::people::RESOLVE, &values).await?;
+            }
         }
         let mut raised = BTreeMap::new();
         for (kind, cause) in &self.alerts {

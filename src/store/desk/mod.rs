@@ -87,6 +87,8 @@ pub(super) struct Desk<'a> {
     burials: Vec<(String, Option<Timestamp>)>,
     unparsed: Vec<(Option<PageId>, String)>,
     alerts: Vec<(&'static str, String)>,
+    /// Pages on which somebody is no longer in doubt.
+    settled: BTreeSet<PageId>,
     pages: Vec<PageNews>,
     news: News,
 }
@@ -142,6 +144,7 @@ impl<'a> Desk<'a> {
             burials: Vec::new(),
             unparsed: Vec::new(),
             alerts: Vec::new(),
+            settled: BTreeSet::new(),
             pages: Vec::new(),
             news: News::default(),
         }
@@ -181,6 +184,9 @@ impl<'a> Desk<'a> {
         let stopped = row.state != State::Sending || row.opted_out_at != was.1;
         if was.0 == State::Sending && stopped && !matches!(event, Event::Ended { .. } | Event::GivenBack { .. }) {
             self.news.stops.extend(row.fence);
+        }
+        if was.0 == State::Uncertain && row.state != State::Uncertain {
+            self.settled.insert(row.page.clone());
         }
         let (page, learnt) = (row.page.clone(), row.psid.clone().filter(|_| !was.2));
         match verdict {

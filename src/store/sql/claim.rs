@@ -2,15 +2,25 @@
 //! rows; on SQLite, where one transaction writes at a time, four statements sent as one: each trip to its thread costs
 //! more than the statements.
 
-use crate::store::sql::statements;
+use crate::store::sql::{statements, timeline};
+
+/// What must hold of a page to be claimed for. The 1 is [`CLAIMER`](crate::store::standing::CLAIMER), this version.
+macro_rules! open {
+    () => {
+        "paused_until <= $2 AND (held_since IS NULL OR held_until <= $2) AND rewound_at IS NULL AND claimer_min <= 1"
+    };
+}
 
 /// SQLite: how many may start; no row where something stops the page. Whoever starts on a held page is its probe.
 macro_rules! room {
     () => {
-        "SELECT CASE WHEN arrival_us > $2 * 1000 + $6 THEN 0
+        concat!(
+            "SELECT CASE WHEN arrival_us > $2 * 1000 + $6 THEN 0
                      ELSE min($4, CASE WHEN held_since IS NULL THEN $4 ELSE 1 END,
                               ($6 - (max($2 * 1000, arrival_us) - $2 * 1000)) / $5 + 1) END AS starts
-         FROM pages WHERE page_id = $1 AND paused_until <= $2 AND (held_since IS NULL OR held_until <= $2)"
+         FROM pages WHERE page_id = $1 AND ",
+            open!()
+        )
     };
 }
 
@@ -44,11 +54,14 @@ macro_rules! take {
 /// SQLite: what was taken, all in one row: each row that crosses from its thread wakes somebody up.
 macro_rules! tell {
     () => {
-        "SELECT max($2 * 1000, min(arrival_us, $2 * 1000 + $6 + $5)) + changes() * $5,
+        concat!(
+            "SELECT max($2 * 1000, min(arrival_us, $2 * 1000 + $6 + $5)) + changes() * $5,
                 (SELECT json_group_array(json_array(o.id, o.fence, o.login_id, o.opted_in_at, o.attempts, o.locale))
                              FROM attempts AS a CROSS JOIN optins AS o ON o.id = a.optin_id
                              WHERE changes() > 0 AND a.id > last_insert_rowid() - changes() AND o.fence = a.id)
-         FROM pages WHERE page_id = $1 AND paused_until <= $2 AND (held_since IS NULL OR held_until <= $2)"
+         FROM pages WHERE page_id = $1 AND ",
+            open!()
+        )
     };
 }
 
@@ -82,7 +95,8 @@ statements! {
 WITH page AS MATERIALIZED (
     SELECT page_id, held_since, GREATEST($2::bigint * 1000, LEAST(arrival_us, $2::bigint * 1000 + $6::bigint + $5::bigint)) AS arrival
     FROM pages
-    WHERE page_id = $1::text AND paused_until <= $2::bigint AND (held_since IS NULL OR held_until <= $2::bigint)
+    WHERE page_id = $1::text AND ", open!(), "
+      AND (timeline IS NULL OR timeline = ", timeline!(), ")
     FOR UPDATE
 ), room AS MATERIALIZED (
     SELECT page_id, arrival,

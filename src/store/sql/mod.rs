@@ -7,11 +7,13 @@ use super::engine::Sql;
 pub(super) mod accept;
 pub(super) mod attempts;
 pub(super) mod claim;
+pub(super) mod doubt;
 pub(super) mod health;
 pub(super) mod optins;
 pub(super) mod pages;
 pub(super) mod people;
 pub(super) mod report;
+pub(super) mod standing;
 pub(super) mod system;
 pub(super) mod upkeep;
 
@@ -47,22 +49,32 @@ macro_rules! optin_columns {
     () => {
         "id, page_id, login_id, state, state_since, cycle, opted_in_at, renewed_at, maybe_greeted_at, opted_out_at, \
          greeted_elsewhere, psid, message_id, reason, attempts, doubtful, next_attempt_at, lease_until, fence, sent_at, \
-         replied_at, locale, reference, variant"
+         replied_at, locale, reference, variant, resent_at"
     };
 }
 
-pub(in crate::store) use {optin_columns, statement, statements};
+/// PostgreSQL: the timeline that is written now. A standby that takes over begins a new one, and so does a restored
+/// archive; the control file tells of it later than the log.
+macro_rules! timeline {
+    () => {
+        "('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint"
+    };
+}
+
+pub(in crate::store) use {optin_columns, statement, statements, timeline};
 
 /// Every statement.
 pub(super) fn all() -> impl Iterator<Item = &'static Sql> {
     [
         attempts::ALL,
         claim::ALL,
+        doubt::ALL,
         health::ALL,
         optins::ALL,
         pages::ALL,
         people::ALL,
         report::ALL,
+        standing::ALL,
         system::ALL,
         upkeep::ALL,
     ]

@@ -75,7 +75,8 @@ pub(in crate::store) static SAVE: Batch = Batch::new(
          greeted_elsewhere = v.greeted_elsewhere, psid = v.psid, message_id = v.message_id, reason = v.reason,
          attempts = v.attempts, doubtful = v.doubtful, next_attempt_at = v.next_attempt_at,
          lease_until = v.lease_until, fence = v.fence, sent_at = v.sent_at, replied_at = v.replied_at,
-         locale = v.locale, reference = v.reference, variant = v.variant
+         locale = v.locale, reference = v.reference, variant = v.variant,
+         resent_at = v.resent_at
      FROM v WHERE optins.id = v.id",
     &[
         ("id", Int),
@@ -100,5 +101,6 @@ pub(in crate::store) static SAVE: Batch = Batch::new(
         ("locale", Text),
         ("reference", Text),
         ("variant", Text),
+        ("resent_at", Int),
     ],
 );

@@ -13,10 +13,18 @@ macro_rules! ended_by_run {
 
 statements! {
     /// Makes sure a configured page has its row. $1: page.
-    ENSURE = "pages_ensure" { both: ["INSERT INTO pages (page_id) VALUES ($1) ON CONFLICT (page_id) DO NOTHING"] }
-    /// All pages: id, paused until, held since, held until, held for.
+    ENSURE = "pages_ensure" {
+        both: ["INSERT INTO pages (page_id, claimer_min)
+                VALUES ($1, COALESCE((SELECT CAST(value AS BIGINT) FROM settings WHERE key = 'claimer_min'), 1))
+                ON CONFLICT (page_id) DO NOTHING"]
+    }
+    /// All pages: id, paused until, held since, held until, held for. That the store went back is a hold of its own,
+    /// which no other lifts.
     LIST = "pages_list" {
-        both: ["SELECT page_id, paused_until, held_since, held_until, held_for FROM pages ORDER BY page_id"]
+        both: ["SELECT page_id, paused_until, COALESCE(rewound_at, held_since),
+                       CASE WHEN rewound_at IS NULL THEN held_until END,
+                       CASE WHEN rewound_at IS NULL THEN held_for ELSE 'store rewound' END
+                FROM pages ORDER BY page_id"]
     }
     /// The platform asked the page to wait. $1: page, $2: until.
     PAUSE = "pages_pause" { both: ["UPDATE pages SET paused_until = $2 WHERE page_id = $1 AND paused_until < $2"] }

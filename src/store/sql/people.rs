@@ -34,6 +34,10 @@ statements! {
                 ON CONFLICT (kind, cause) WHERE resolved_at IS NULL
                 DO UPDATE SET last_at = excluded.last_at, times = alerts.times + excluded.times"]
     }
+    /// The cause of an alert is gone. $1: kind, $2: cause, $3: now.
+    RESOLVE = "alerts_resolve" {
+        both: ["UPDATE alerts SET resolved_at = $3 WHERE kind = $1 AND cause = $2 AND resolved_at IS NULL"]
+    }
     /// Open alerts: kind, cause, first, last, times.
     OPEN_ALERTS = "alerts_open" {
         both: ["SELECT kind, cause, first_at, last_at, times FROM alerts WHERE resolved_at IS NULL ORDER BY id"]
