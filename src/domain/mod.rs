@@ -13,9 +13,11 @@
 //! | [`keyed`] | keyed hashes: tombstones, proofs, tokens |
 //! | [`finding`] [`checkup`] [`graph_version`] | what a check of a page found, and how it is judged |
 //! | [`explain`] | what the platform's errors mean |
+//! | [`alert`] | what an operator must hear of |
 //! | [`job`] | what a job can be told to do, and what it reports |
 //! | [`ids`] [`time`] [`span`] | names, moments, durations |
 
+pub mod alert;
 pub mod breaker;
 pub mod budget;
 pub mod checkup;

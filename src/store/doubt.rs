@@ -4,14 +4,16 @@
 use std::collections::HashMap;
 
 use super::Store;
+use super::alerts::raise;
 use super::engine::{Columns, FromColumns};
 use super::error::Result;
 use super::sql;
+use crate::domain::alert::{Alert, Kind};
 use crate::domain::ids::{AttemptId, OptInId, PageId};
 use crate::domain::time::Timestamp;
 
 /// The alert for a page on which attempts stay in doubt; one a page.
-pub const HELD: &str = "uncertain_held";
+const HELD: Kind = Kind::UncertainHeld;
 
 /// The doubts of one page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,19 +71,20 @@ impl Store {
             .errand(move |conn| {
                 Box::pin(async move {
                     let doubts: Vec<Doubts> = conn.rows(sql::doubt::COUNT, &[lease_by.ms().into()]).await?;
-                    let open: Vec<(String, i64)> = conn.rows(sql::doubt::ALERTS, &[HELD.into()]).await?;
+                    let open: Vec<(String, i64)> = conn.rows(sql::doubt::ALERTS, &[HELD.as_str().into()]).await?;
                     let mut open: HashMap<String, i64> = open.into_iter().collect();
                     for page in doubts {
                         let told = open.remove(page.page.as_str()).unwrap_or(0);
                         let more = i64::try_from(page.held).unwrap_or(i64::MAX).saturating_sub(told);
                         if more > 0 {
-                            let cause = page.page.as_str().into();
-                            tracing::warn!(page = %page.page, held = page.held, "attempts of unknown end are held");
-                            conn.run(sql::people::RAISE, &[HELD.into(), cause, now.ms().into(), more.into()]).await?;
+                            let held = format!("{} held", page.held);
+                            let alert = Alert::new(HELD, page.page.as_str(), held).times(more);
+                            raise(conn, sql::alerts::RAISE, &alert, now).await?;
                         }
                     }
                     for page in open.keys() {
-                        conn.run(sql::people::RESOLVE, &[HELD.into(), page.as_str().into(), now.ms().into()]).await?;
+                        let values = [HELD.as_str().into(), page.as_str().into(), now.ms().into()];
+                        conn.run(sql::alerts::RESOLVE, &values).await?;
                     }
                     Ok(())
                 })

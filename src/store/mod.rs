@@ -13,12 +13,14 @@
 //! | [`report`] | what an operator wants to know |
 //! | [`doubt`] | attempts of unknown end, and what silence is worth |
 //! | [`standing`] | whether this process may claim here |
+//! | [`alerts`] [`outbox`] | what an operator must hear of; what waits to be told to them and to the site |
 //! | [`health`] | engine, last webhook, latest failure |
 //! | [`ticks`] | the runs of jobs |
 //! | [`work`] | the bell that wakes delivery here and on other nodes |
 //!
 //! Methods speak the domain's words and take `now`. What a method returned `Ok` for was committed and flushed.
 
+pub mod alerts;
 mod batch;
 pub mod claim;
 mod columns;
@@ -31,6 +33,7 @@ mod express;
 mod group;
 pub mod health;
 pub mod open;
+pub mod outbox;
 mod prepare;
 pub mod report;
 mod row;

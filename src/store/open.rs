@@ -17,11 +17,13 @@ use super::error::{Error, Result, sqlite_code};
 const SQLITE: &[(i64, &str, &str)] = &[
     (1, "first", include_str!("../../migrations/sqlite/0001_first.sql")),
     (2, "doubt", include_str!("../../migrations/sqlite/0002_doubt.sql")),
+    (5, "notices", include_str!("../../migrations/sqlite/0005_notices.sql")),
     (6, "breaker", include_str!("../../migrations/sqlite/0006_breaker.sql")),
 ];
 const POSTGRES: &[(i64, &str, &str)] = &[
     (1, "first", include_str!("../../migrations/postgres/0001_first.sql")),
     (2, "doubt", include_str!("../../migrations/postgres/0002_doubt.sql")),
+    (5, "notices", include_str!("../../migrations/postgres/0005_notices.sql")),
     (6, "breaker", include_str!("../../migrations/postgres/0006_breaker.sql")),
 ];
 

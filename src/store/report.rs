@@ -59,32 +59,15 @@ pub struct AttemptRow {
     pub evidence_at: Option<Timestamp>,
 }
 
-/// An open alert.
+/// Opt-ins of a page that are at risk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct AlertRow {
-    /// What kind.
-    pub kind: String,
-    /// Its cause: one alert for each.
-    pub cause: String,
-    /// When it was first raised.
-    pub first_at: Timestamp,
-    /// When it was last raised.
-    pub last_at: Timestamp,
-    /// How often.
-    pub times: i64,
-}
-
-/// An opt-in that was missed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Miss {
-    /// Which.
-    pub optin: OptInId,
-    /// Its page.
+pub struct Risk {
+    /// The page.
     pub page: PageId,
-    /// Why.
-    pub reason: Option<String>,
-    /// When it was found.
-    pub at: Timestamp,
+    /// How many.
+    pub count: u64,
+    /// The earliest consent among them.
+    pub earliest: Timestamp,
 }
 
 impl Store {
@@ -98,17 +81,16 @@ impl Store {
         self.pool.reader().await?.rows(sql::pages::LIST, &[]).await
     }
 
-    /// Pending opt-ins of a page with a consent after one time and up to another.
-    pub async fn pending_between(&self, page: &PageId, after: Timestamp, up_to: Timestamp) -> Result<u64> {
-        let values = [after.ms().into(), up_to.ms().into(), page.as_str().into()];
-        let count = self.pool.reader().await?.row::<i64>(sql::report::AT_RISK, &values).await?;
-        Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
+    /// Who can still become missed and opted in up to a time, by page: everybody who waits or is being sent to, and was
+    /// surely not greeted.
+    pub async fn at_risk(&self, opted_in_up_to: Timestamp) -> Result<Vec<Risk>> {
+        self.pool.reader().await?.rows(sql::report::AT_RISK, &[opted_in_up_to.ms().into()]).await
     }
 
-    /// Misses found after a time, or at that time with a higher number; oldest first.
-    pub async fn missed_since(&self, after: Timestamp, than: OptInId, most: i64) -> Result<Vec<Miss>> {
-        let values = [after.ms().into(), than.0.into(), most.into()];
-        self.pool.reader().await?.rows(sql::report::MISSED_SINCE, &values).await
+    /// How many were missed after a time.
+    pub async fn misses_after(&self, time: Timestamp) -> Result<u64> {
+        let count = self.pool.reader().await?.row::<i64>(sql::report::MISSES, &[time.ms().into()]).await?;
+        Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
     }
 
     /// One opt-in.
@@ -153,35 +135,6 @@ impl Store {
     /// How many messages each node had accepted.
     pub async fn accepted_by_node(&self) -> Result<Vec<(String, i64)>> {
         self.pool.reader().await?.rows(sql::attempts::ACCEPTED_BY_NODE, &[]).await
-    }
-
-    /// Alerts that are not resolved.
-    pub async fn open_alerts(&self) -> Result<Vec<AlertRow>> {
-        self.pool.reader().await?.rows(sql::people::OPEN_ALERTS, &[]).await
-    }
-
-    /// Raises an alert, or counts it again.
-    pub async fn raise(&self, kind: &'static str, cause: String, times: i64, now: Timestamp) -> Result<()> {
-        self.intake
-            .errand(move |conn| {
-                Box::pin(async move {
-                    let values = [kind.into(), cause.as_str().into(), now.ms().into(), times.into()];
-                    conn.run(sql::people::RAISE, &values).await.map(drop)
-                })
-            })
-            .await
-    }
-
-    /// The cause of an alert is gone. Does nothing where none is open.
-    pub async fn resolve(&self, kind: &'static str, cause: String, now: Timestamp) -> Result<()> {
-        self.intake
-            .errand(move |conn| {
-                Box::pin(async move {
-                    let values = [kind.into(), cause.as_str().into(), now.ms().into()];
-                    conn.run(sql::people::RESOLVE, &values).await.map(drop)
-                })
-            })
-            .await
     }
 
     /// A value kept under a key.
@@ -250,25 +203,12 @@ impl FromColumns for AttemptRow {
     }
 }
 
-impl FromColumns for AlertRow {
+impl FromColumns for Risk {
     fn read(c: &mut Columns<'_>) -> Result<Self> {
         Ok(Self {
-            kind: c.text()?.to_owned(),
-            cause: c.text()?.to_owned(),
-            first_at: Timestamp::from_ms(c.int()?),
-            last_at: Timestamp::from_ms(c.int()?),
-            times: c.int()?,
-        })
-    }
-}
-
-impl FromColumns for Miss {
-    fn read(c: &mut Columns<'_>) -> Result<Self> {
-        Ok(Self {
-            optin: OptInId(c.int()?),
             page: PageId::stored(c.text()?),
-            reason: c.maybe_text()?.map(str::to_owned),
-            at: Timestamp::from_ms(c.int()?),
+            count: u64::try_from(c.int()?).unwrap_or(0),
+            earliest: Timestamp::from_ms(c.int()?),
         })
     }
 }

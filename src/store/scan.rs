@@ -67,6 +67,7 @@ impl Store {
                         let values = [name.as_str().into(), now.ms().into(), greeted, ms(row.opted_out_at), 0.into()];
                         conn.run(sql::people::BURY, &values).await?;
                     }
+                    super::outbox::erase(conn, old.iter().map(|row| row.id)).await?;
                     let ids = json_ids(old.iter().map(|row| row.id));
                     conn.run(sql::upkeep::DELETE_ATTEMPTS, &[ids.as_str().into()]).await?;
                     conn.run(sql::upkeep::DELETE_OPTINS, &[ids.as_str().into()]).await
@@ -75,12 +76,13 @@ impl Store {
             .await
     }
 
-    /// Deletes raw events and job runs that are older than a time.
+    /// Deletes raw events, job runs and alerts that were over before a time.
     pub async fn forget_before(&self, time: Timestamp) -> Result<()> {
         self.intake
             .errand(move |conn| {
                 Box::pin(async move {
                     conn.run(sql::people::DROP_UNPARSED, &[time.ms().into()]).await?;
+                    conn.run(sql::alerts::FORGET, &[time.ms().into()]).await?;
                     conn.run(sql::system::DROP_RUNS, &[time.ms().into()]).await.map(drop)
                 })
             })

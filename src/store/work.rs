@@ -49,6 +49,9 @@ impl Work {
             // Nobody listening means nothing in flight.
             _ = self.stops.send(stop);
         }
+        for (optin, page, reason) in news.misses {
+            tracing::error!(%page, %optin, %reason, "deadline missed");
+        }
         if news.work {
             self.ring();
         }

@@ -19,7 +19,7 @@ use crate::store::{Result, Store};
 const BATCH: i64 = 500;
 /// How many tombstones are written in one transaction.
 const PURGE_BATCH: i64 = 200;
-/// How long what could not be understood, and finished job runs, are kept.
+/// How long what could not be understood, finished job runs and ended alerts are kept.
 const KEPT_RAW: Duration = Duration::from_hours(14 * 24);
 /// How often the slow passes run.
 const SLOW: Duration = Duration::from_secs(10);

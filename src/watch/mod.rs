@@ -1,4 +1,6 @@
 //! Floor 3: looking out for deadlines; [`pages`] looks after tokens, subscriptions and clocks.
+//!
+//! What was missed needs nobody to look: the store raises the alert with the miss itself.
 
 pub mod pages;
 
@@ -6,14 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::domain::ids::OptInId;
+use crate::domain::alert::{Alert, Kind};
 use crate::domain::job::TaskReport;
+use crate::domain::span;
 use crate::domain::time::Timestamp;
+use crate::store::report::Risk;
 use crate::store::{Result, Store};
 
-/// Where the last look ended, as `milliseconds:id`.
-const CURSOR: &str = "watch_deadlines_cursor";
-const BATCH: i64 = 500;
+/// When the last look was, for the report: the alerts do not depend on it.
+const LOOKED_AT: &str = "watch_deadlines_at";
 
 /// Everything the watch works with.
 #[derive(Debug, Clone)]
@@ -27,52 +30,36 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// The task `watch-deadlines`: tells of every miss since the last look, once, and counts who is at risk.
+    /// The task `watch-deadlines`: alerts of who is at risk, page by page, and counts who was missed since the last
+    /// look.
     pub async fn deadlines(&self) -> Result<TaskReport> {
         let now = self.clock.now();
-        let missed = self.tell_misses(now).await?;
-        let at_risk = self.count_at_risk(now).await?;
+        let at_risk = self.tell_risks(now).await?;
+        let looked_at = self.store.setting(LOOKED_AT).await?.and_then(|ms| ms.parse().ok()).map(Timestamp::from_ms);
+        let missed = self.store.misses_after(looked_at.unwrap_or(Timestamp::EARLIEST)).await?;
+        self.store.keep_setting(LOOKED_AT, now.ms().to_string()).await?;
         Ok(TaskReport::of([("missed", missed), ("at_risk", at_risk)]))
     }
 
-    async fn tell_misses(&self, now: Timestamp) -> Result<u64> {
-        let stored = self.store.setting(CURSOR).await?;
-        let mut cursor = stored.as_deref().and_then(read_cursor).unwrap_or((Timestamp::EARLIEST, OptInId(0)));
-        let mut told = 0;
-        loop {
-            let misses = self.store.missed_since(cursor.0, cursor.1, BATCH).await?;
-            let Some(last) = misses.last() else { return Ok(told) };
-            cursor = (last.at, last.optin);
-            for miss in &misses {
-                let reason = miss.reason.as_deref().unwrap_or("unknown");
-                tracing::error!(page = %miss.page, optin = %miss.optin, reason, at = %miss.at, "deadline missed");
-            }
-            for page in misses.iter().map(|miss| &miss.page).collect::<std::collections::BTreeSet<_>>() {
-                let count = misses.iter().filter(|miss| miss.page == *page).count();
-                self.store.raise("missed", page.to_string(), i64::try_from(count).unwrap_or(1), now).await?;
-            }
-            self.store.keep_setting(CURSOR, format!("{}:{}", cursor.0.ms(), cursor.1)).await?;
-            told += u64::try_from(misses.len()).unwrap_or(0);
-        }
-    }
-
-    async fn count_at_risk(&self, now: Timestamp) -> Result<u64> {
+    async fn tell_risks(&self, now: Timestamp) -> Result<u64> {
         let window = self.store.policy().window;
-        let (gone, risky) = (window.cutoff(now), window.cutoff(now.plus(self.at_risk)));
-        let mut total = 0;
-        for page in self.store.pages().await? {
-            let count = self.store.pending_between(&page.page, gone, risky).await?;
-            if count > 0 {
-                let within = crate::domain::span::show(self.at_risk);
-                tracing::warn!(page = %page.page, count, within, "opt-ins wait and their hard stop is near");
-            }
-            total += count;
-        }
-        Ok(total)
+        let risks = self.store.at_risk(window.cutoff(now.plus(self.at_risk))).await?;
+        let alert = |risk: &Risk| {
+            let stop = window.hard_stop(risk.earliest);
+            let when = if stop > now {
+                format!("the first hard stop is in {}", short(stop.since(now)))
+            } else {
+                format!("the first hard stop was {} ago", short(now.since(stop)))
+            };
+            Alert::new(Kind::AtRisk, risk.page.as_str(), format!("{} wait, {when}", risk.count))
+                .times(i64::try_from(risk.count).unwrap_or(i64::MAX))
+        };
+        self.store.restate(Kind::AtRisk, risks.iter().map(alert).collect(), now).await?;
+        Ok(risks.iter().map(|risk| risk.count).sum())
     }
 }
 
-fn read_cursor(text: &str) -> Option<(Timestamp, OptInId)> {
-    let (at, id) = text.split_once(':')?;
-    Some((Timestamp::from_ms(at.parse().ok()?), OptInId(id.parse().ok()?)))
+/// A duration to the second.
+fn short(span: Duration) -> String {
+    span::show(Duration::from_secs(span.as_secs()))
 }

@@ -1,12 +1,14 @@
 //! The task `check-pages`: asks the platform about every page, and turns what it finds into alerts, one for each page
 //! and kind.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::domain::alert::{Alert, Kind as Alarm};
 use crate::domain::checkup::{Asked, Expected, Look, judge, silence};
 use crate::domain::finding::{Finding, Kind, Severity};
 use crate::domain::ids::PageId;
@@ -54,7 +56,7 @@ impl PageWatch {
     pub async fn check(&self) -> Result<TaskReport> {
         let pages = (self.pages)();
         let findings = self.findings(&pages).await?;
-        self.tell(&findings).await?;
+        self.tell(&pages, &findings).await?;
         let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
         let number = |count| u64::try_from(count).unwrap_or(u64::MAX);
         Ok(TaskReport::of([
@@ -79,35 +81,40 @@ impl PageWatch {
         Ok(findings)
     }
 
-    async fn tell(&self, findings: &[Finding]) -> Result<()> {
+    /// Raises what is wrong, one alert for each page and kind, and ends what no longer is. What could not be judged
+    /// this time stays as it was.
+    async fn tell(&self, pages: &[PageId], findings: &[Finding]) -> Result<()> {
+        let now = self.clock.now();
+        let mut alerts: BTreeMap<Alarm, Vec<Alert>> = ALARMS.iter().map(|(_, alarm)| (*alarm, Vec::new())).collect();
         for finding in findings.iter().filter(|finding| finding.severity != Severity::Ok) {
-            let Some(alert) = alert(finding.kind) else { continue };
-            let page = finding.page.as_ref().map(PageId::as_str);
-            let (check, severity) = (finding.kind.as_str(), finding.severity.as_str());
-            tracing::warn!(
-                page,
-                check,
-                severity,
-                what = finding.what,
-                remedy = finding.remedy,
-                "a check found something"
-            );
-            self.store.raise(alert, page.unwrap_or(EVERYWHERE).to_owned(), 1, self.clock.now()).await?;
+            let Some((_, alarm)) = ALARMS.iter().find(|(kind, _)| *kind == finding.kind) else { continue };
+            let cause = finding.page.as_ref().map_or(EVERYWHERE, PageId::as_str);
+            let alert = Alert::new(*alarm, cause, format!("{}; {}", finding.what, finding.remedy));
+            alerts.entry(*alarm).or_default().push(alert);
+        }
+        for open in self.store.open_alerts().await? {
+            let Some((kind, alarm)) = ALARMS.iter().find(|(_, alarm)| *alarm == open.kind) else { continue };
+            let Some(page) = pages.iter().find(|page| page.as_str() == open.cause) else { continue };
+            let judged = findings.iter().any(|finding| finding.kind == *kind && finding.page.as_ref() == Some(page));
+            if !judged && *kind != Kind::Platform {
+                let same = Alert::new(*alarm, open.cause, open.detail).times(open.times);
+                alerts.entry(*alarm).or_default().push(same);
+            }
+        }
+        for (alarm, alerts) in alerts {
+            self.store.restate(alarm, alerts, now).await?;
         }
         Ok(())
     }
 }
 
-/// The alert that a finding raises.
-const fn alert(kind: Kind) -> Option<&'static str> {
-    Some(match kind {
-        Kind::Platform => "platform_unreachable",
-        Kind::Token => "token_expiring",
-        Kind::Permission => "permission_missing",
-        Kind::Subscription => "subscription_missing",
-        Kind::GraphVersion => "graph_version",
-        Kind::ClockSkew => "clock_skew",
-        Kind::WebhookSilence => "webhook_silence",
-        _ => return None,
-    })
-}
+/// The alerts that findings raise.
+const ALARMS: [(Kind, Alarm); 7] = [
+    (Kind::Platform, Alarm::PlatformUnreachable),
+    (Kind::Token, Alarm::TokenExpiring),
+    (Kind::Permission, Alarm::PermissionMissing),
+    (Kind::Subscription, Alarm::SubscriptionMissing),
+    (Kind::GraphVersion, Alarm::GraphVersion),
+    (Kind::ClockSkew, Alarm::ClockSkew),
+    (Kind::WebhookSilence, Alarm::WebhookSilence),
+];

@@ -47,7 +47,7 @@ pub(crate) async fn one_error_for_five_people_is_nobodys(ground: Ground) {
     assert_eq!(in_state(&ground, State::Unavailable).await, 0);
     assert_eq!(in_state(&ground, State::Pending).await, 8);
     let alerts = ground.store.open_alerts().await.unwrap();
-    assert_eq!(alerts.iter().filter(|alert| alert.kind == "page_held").count(), 1);
+    assert_eq!(alerts.iter().filter(|alert| alert.kind.as_str() == "page_held").count(), 1);
     assert_eq!(ground.claim_at(9, later(59)).await.len(), 0);
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use firstword::clock::ManualClock;
+use firstword::domain::alert::{Alert, Kind};
 use firstword::domain::optin::{Reason, State};
 use firstword::domain::outcome::Outcome;
 use firstword::domain::policy::{Policy, UncertainPolicy};
@@ -48,7 +49,7 @@ async fn in_doubt(ground: &Ground, name: &str) -> Claim {
 /// The open alerts for held doubts: cause and how often.
 async fn alerts(ground: &Ground) -> Vec<(String, i64)> {
     let open = ground.store.open_alerts().await.unwrap();
-    open.into_iter().filter(|a| a.kind == "uncertain_held").map(|a| (a.cause, a.times)).collect()
+    open.into_iter().filter(|a| a.kind == Kind::UncertainHeld).map(|a| (a.cause, a.times)).collect()
 }
 
 pub(crate) async fn held_doubts_are_alerted_once_a_page(ground: Ground) {
@@ -69,11 +70,11 @@ pub(crate) async fn held_doubts_are_alerted_once_a_page(ground: Ground) {
     ground.apply_at(Signal::Command { optin: bert.optin, command }, settled_at()).await;
     assert_eq!((ground.state(bert.optin).await, alerts(&ground).await), (State::Sent, vec![]));
     // An alert nobody stands behind goes at the next look.
-    ground.store.raise("uncertain_held", "1001".into(), 1, settled_at()).await.unwrap();
+    ground.store.raise(Alert::new(Kind::UncertainHeld, "1001", ""), settled_at()).await.unwrap();
     ground.store.alert_doubts(NOW, settled_at()).await.unwrap();
     assert_eq!(alerts(&ground).await, []);
-    ground.store.raise("uncertain_held", "1001".into(), 1, settled_at()).await.unwrap();
-    ground.store.resolve("uncertain_held", "1001".into(), settled_at()).await.unwrap();
+    ground.store.raise(Alert::new(Kind::UncertainHeld, "1001", ""), settled_at()).await.unwrap();
+    ground.store.resolve(Kind::UncertainHeld, "1001".into(), settled_at()).await.unwrap();
     assert_eq!(alerts(&ground).await, []);
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::ground::{Ground, NOW, accepted, ended, later, psid, tick, wish};
+use firstword::domain::alert::Kind;
 use firstword::domain::ids::{OptInId, PageId};
 use firstword::domain::optin::{OptIn, Reason, State};
 use firstword::domain::outcome::{Ending, Outcome, Then};
@@ -46,8 +47,9 @@ pub(crate) async fn every_outcome_leads_where_the_table_says(ground: Ground) {
         // Out of the way of the next one.
         ground.sql("UPDATE optins SET state = 'cancelled'").await;
     }
-    let words = ground.store.open_alerts().await.unwrap().into_iter().map(|alert| alert.cause).collect::<Vec<_>>();
-    assert_eq!(words, ["1001: page", "1001: content"]);
+    let alerts = ground.store.open_alerts().await.unwrap();
+    let holds = alerts.iter().find(|alert| alert.kind == Kind::PageHeld).unwrap();
+    assert_eq!((holds.cause.as_str(), holds.detail.as_str(), holds.times), ("1001", "content", 2));
 }
 
 pub(crate) async fn what_the_platform_said_is_kept(ground: Ground) {

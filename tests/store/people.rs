@@ -128,8 +128,8 @@ pub(crate) async fn a_second_psid_is_alerted(ground: Ground) {
     }
     assert_eq!(ground.row(claim.optin).await.psid, Some(psid("77")));
     let alert = ground.store.open_alerts().await.unwrap().remove(0);
-    let cause = format!("optin {}", claim.optin);
-    assert_eq!((alert.kind.as_str(), alert.cause, alert.times), ("second_psid", cause, 2));
+    assert_eq!((alert.kind.as_str(), alert.cause.as_str(), alert.times), ("second_psid", "1001", 2));
+    assert!(alert.detail.contains(&format!("opt-in {} ", claim.optin)), "{}", alert.detail);
 }
 
 pub(crate) async fn a_stranger_who_replies_is_never_written_to(ground: Ground) {

@@ -1,13 +1,15 @@
 //! What an operator is told.
 
 use crate::ground::{Ground, NOW, accepted, created, ended, later, login, opt_in, page, wish};
+use firstword::domain::alert::Kind;
 use firstword::domain::checkup::Heard;
 use firstword::domain::ids::{OptInId, PageId};
-use firstword::domain::optin::State;
+use firstword::domain::optin::{Reason, State};
 use firstword::domain::outcome::{Ending, Outcome};
 use firstword::domain::signal::{Command, NewOptIn, Signal, Tick};
 use firstword::domain::window::Window;
 use firstword::store::claim::Wish;
+use firstword::store::report::Risk;
 
 pub(crate) async fn counts_and_lists(ground: Ground) {
     let ids = [ground.somebody("anna").await, ground.somebody("bert").await, ground.somebody("carl").await];
@@ -30,45 +32,43 @@ pub(crate) async fn counts_and_lists(ground: Ground) {
     assert_eq!(list(OptInId(0), None, Some(&other), 10).await, [far]);
     assert_eq!(ground.store.optins_of_login(&login("anna"), None).await.unwrap().len(), 2);
     assert_eq!(ground.store.optins_of_login(&login("anna"), Some(&other)).await.unwrap()[0].id, far);
-    assert_eq!(ground.store.pending_between(&page(), NOW, later(9)).await.unwrap(), 0);
-    assert_eq!(
-        ground.store.pending_between(&page(), NOW.minus(std::time::Duration::from_millis(1)), NOW).await.unwrap(),
-        2
-    );
     assert!(ground.store.optin(OptInId(999)).await.unwrap().is_none());
     let pages = ground.store.pages().await.unwrap();
     assert_eq!((pages.len(), pages[0].page.as_str(), pages[0].held_since), (1, "1001", None));
 }
 
-pub(crate) async fn alerts_are_counted(ground: Ground) {
-    ground.store.raise("clock_skew", "2 s".into(), 1, NOW).await.unwrap();
-    ground.store.raise("clock_skew", "2 s".into(), 3, later(9)).await.unwrap();
-    ground.store.raise("clock_skew", "9 s".into(), 1, later(9)).await.unwrap();
-    let alerts = ground.store.open_alerts().await.unwrap();
-    let told: Vec<_> = alerts.iter().map(|a| (a.cause.as_str(), a.times, a.first_at, a.last_at)).collect();
-    assert_eq!(told, [("2 s", 4, NOW, later(9)), ("9 s", 1, later(9), later(9))]);
-    // Resolved, it may be raised anew.
-    ground.sql("UPDATE alerts SET resolved_at = 1 WHERE cause = '2 s'").await;
-    ground.store.raise("clock_skew", "2 s".into(), 1, later(20)).await.unwrap();
-    let alerts = ground.store.open_alerts().await.unwrap();
-    assert_eq!((alerts.len(), alerts[1].times), (2, 1));
-}
-
-pub(crate) async fn misses_are_listed_in_order(ground: Ground) {
+pub(crate) async fn misses_are_counted_and_alerted_by_page(ground: Ground) {
     let ids = [ground.somebody("anna").await, ground.somebody("bert").await, ground.somebody("carl").await];
     let stop = Window::default().hard_stop(NOW);
     let late = stop.plus(std::time::Duration::from_secs(1));
     for (id, now) in [(ids[2], stop), (ids[0], late), (ids[1], late)] {
         ground.apply_at(Signal::Time { optin: id, tick: Tick::HardStop }, now).await;
     }
-    let since = async |after, than, most| {
-        let misses = ground.store.missed_since(after, than, most).await.unwrap();
-        misses.into_iter().map(|miss| (miss.optin, miss.at)).collect::<Vec<_>>()
-    };
-    assert_eq!(since(NOW, OptInId(0), 10).await, [(ids[2], stop), (ids[0], late), (ids[1], late)]);
-    assert_eq!(since(stop, ids[2], 1).await, [(ids[0], late)]);
-    assert_eq!(since(late, ids[0], 10).await, [(ids[1], late)]);
-    assert_eq!(since(late, ids[1], 10).await, []);
+    assert_eq!(ground.store.misses_after(NOW).await.unwrap(), 3);
+    assert_eq!(ground.store.misses_after(stop).await.unwrap(), 2);
+    assert_eq!(ground.store.misses_after(late).await.unwrap(), 0);
+    let alerts = ground.store.open_alerts().await.unwrap();
+    let told: Vec<_> = alerts.iter().map(|a| (a.kind, a.cause.as_str(), a.times, a.first_at, a.last_at)).collect();
+    assert_eq!(told, [(Kind::Missed, "1001", 3, stop, late)]);
+    assert_eq!(alerts[0].detail, "the latest for hard_stop");
+}
+
+pub(crate) async fn everybody_who_can_still_be_missed_is_at_risk(ground: Ground) {
+    assert_eq!(ground.store.at_risk(later(9)).await.unwrap(), []);
+    ground.somebody("waits").await;
+    let retried = ground.claimed("retried").await;
+    ground.record(ended(&retried, Outcome::Retry(firstword::domain::outcome::Then::Again))).await;
+    let uncertain = ground.claimed("doubted").await;
+    ground.record(ended(&uncertain, Outcome::Uncertain(Reason::Timeout))).await;
+    ground.claimed("sending").await;
+    ground.greeted("greeted", "m.1").await;
+    ground.apply(opt_in("late", later(5))).await;
+    ground
+        .sql(&format!("INSERT INTO optins (page_id, login_id, opted_in_at) VALUES ('77', 'anna', {})", later(2).ms()))
+        .await;
+    let risk = |page: &str, count, earliest| Risk { page: PageId::new(page).unwrap(), count, earliest };
+    assert_eq!(ground.store.at_risk(later(1)).await.unwrap(), [risk("1001", 3, NOW)]);
+    assert_eq!(ground.store.at_risk(later(9)).await.unwrap(), [risk("1001", 4, NOW), risk("77", 1, later(2))]);
 }
 
 pub(crate) async fn nodes_and_their_acceptances(ground: Ground) {

@@ -12,6 +12,7 @@ use super::{Exit, load, out, store_clock};
 use crate::cli::{Global, StatusArgs};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::domain::alert::Kind;
 use crate::domain::time::Timestamp;
 use crate::domain::window::Window;
 use crate::store::Store;
@@ -82,8 +83,9 @@ struct Page {
 
 #[derive(Debug, Serialize)]
 struct Alert {
-    kind: String,
+    kind: Kind,
     cause: String,
+    detail: String,
     #[serde(serialize_with = "written")]
     first_at: Timestamp,
     #[serde(serialize_with = "written")]
@@ -118,6 +120,7 @@ impl Status {
         let alerts = store.open_alerts().await?.into_iter().map(|alert| Alert {
             kind: alert.kind,
             cause: alert.cause,
+            detail: alert.detail,
             first_at: alert.first_at,
             last_at: alert.last_at,
             times: alert.times,

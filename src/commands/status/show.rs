@@ -60,9 +60,16 @@ fn troubles(page: &Page, now: Timestamp) -> Vec<String> {
 
 fn alerts(status: &Status) -> String {
     let rows = status.alerts.iter().map(|alert| {
-        [alert.kind.clone(), alert.cause.clone(), time(alert.first_at), time(alert.last_at), alert.times.to_string()]
+        [
+            alert.kind.to_string(),
+            alert.cause.clone(),
+            time(alert.first_at),
+            time(alert.last_at),
+            alert.times.to_string(),
+            alert.detail.clone(),
+        ]
     });
-    table(["ALERT", "CAUSE", "FIRST", "LAST", "TIMES"], rows)
+    table(["ALERT", "CAUSE", "FIRST", "LAST", "TIMES", "DETAIL"], rows)
 }
 
 fn runs(status: &Status) -> String {

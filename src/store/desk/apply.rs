@@ -2,6 +2,7 @@
 
 use super::pages::{End, PageNews};
 use super::{Desk, Handle, Note, Said};
+use crate::domain::alert::Kind;
 use crate::domain::ids::{AttemptId, OptInId};
 use crate::domain::optin::{OptIn, Reason, State};
 use crate::domain::outcome::{Ending, Outcome};
@@ -22,8 +23,8 @@ impl Desk<'_> {
             Signal::Command { optin, command } => self.command(*optin, *command),
             Signal::Time { optin, tick } => self.tick(*optin, *tick),
             Signal::Unparsed { page, raw } => {
-                self.alerts
-                    .push(("unparsable_events", page.as_ref().map_or("unknown page".into(), ToString::to_string)));
+                let cause = page.as_ref().map_or_else(|| "unknown page".to_owned(), ToString::to_string);
+                self.raise(Kind::UnparsableEvents, &cause, "");
                 self.unparsed.push((page.clone(), raw.clone()));
                 Handle::Kept
             }
@@ -74,7 +75,7 @@ impl Desk<'_> {
         self.step(at, &Event::Admit { page_known, tombstone });
         let reason = self.entries.get(at).and_then(|entry| entry.after.reason);
         if was_known && reason == Some(Reason::UnknownPage) {
-            self.alerts.push(("unknown_page", page.to_string()));
+            self.raise(Kind::UnknownPage, &page, "");
         }
     }
 

@@ -1,11 +1,13 @@
 //! Writing back what changed.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use super::{Desk, Note};
+use crate::domain::alert::{Alert, Kind};
 use crate::domain::ids::{LoginId, OptInId, PageId};
+use crate::domain::optin::State;
 use crate::domain::outcome::Outcome;
-use crate::store::doubt;
+use crate::store::alerts::raise;
 use crate::store::engine::{Conn, Value};
 use crate::store::error::{Error, Result};
 use crate::store::row::{insert_values, ms, save_values, text};
@@ -17,7 +19,18 @@ impl Desk<'_> {
         self.save(conn).await?;
         self.note(conn).await?;
         self.write_pages(conn).await?;
+        self.tell_misses();
         self.write_rest(conn).await
+    }
+
+    /// Raises the alert for whoever was missed and stayed so to the end of this group.
+    fn tell_misses(&mut self) {
+        for (at, reason) in std::mem::take(&mut self.missed) {
+            let row = self.entries.get(at).map(|entry| &entry.after).filter(|row| row.state == State::Missed);
+            let Some((id, page)) = row.map(|row| (row.id, row.page.clone())) else { continue };
+            self.raise(Kind::Missed, &page, format!("the latest for {reason}"));
+            self.news.misses.push((id, page, reason));
+        }
     }
 
     async fn insert(&mut self, conn: &mut Conn) -> Result<()> {
@@ -70,17 +83,16 @@ impl Desk<'_> {
         }
         for page in &self.settled {
             if conn.row::<i64>(sql::doubt::ANY, &[page.as_str().into()]).await?.is_none() {
-                let values = [doubt::HELD.into(), page.as_str().into(), self.now.ms().into()];
-                conn.run(sql::people::RESOLVE, &values).await?;
+                self.resolved.insert((Kind::UncertainHeld, page.to_string()));
             }
         }
-        let mut raised = BTreeMap::new();
-        for (kind, cause) in &self.alerts {
-            *raised.entry((*kind, cause.as_str())).or_insert(0_i64) += 1;
+        for (kind, cause) in &self.resolved {
+            let values = [kind.as_str().into(), cause.as_str().into(), self.now.ms().into()];
+            conn.run(sql::alerts::RESOLVE, &values).await?;
         }
-        for ((kind, cause), times) in raised {
-            tracing::warn!(kind, cause, times, "alert");
-            conn.run(sql::people::RAISE, &[kind.into(), cause.into(), self.now.ms().into(), times.into()]).await?;
+        for ((kind, cause), (detail, times)) in std::mem::take(&mut self.alerts) {
+            let alert = Alert { kind, cause, detail, times };
+            raise(conn, sql::alerts::RAISE, &alert, self.now).await?;
         }
         Ok(())
     }

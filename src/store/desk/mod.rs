@@ -11,13 +11,14 @@ mod gather;
 mod pages;
 mod person;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::engine::Conn;
 use super::error::Result;
+use crate::domain::alert::Kind;
 use crate::domain::ids::{AttemptId, LoginId, OptInId, PageId, Psid};
 use crate::domain::keyed::StoreKey;
-use crate::domain::optin::{OptIn, State};
+use crate::domain::optin::{OptIn, Reason, State};
 use crate::domain::outcome::Ending;
 use crate::domain::policy::Policy;
 use crate::domain::signal::{Receipt, Signal};
@@ -40,6 +41,8 @@ pub(super) struct News {
     pub(super) work: bool,
     /// Attempts that must not leave any more.
     pub(super) stops: Vec<AttemptId>,
+    /// Who was missed, and why.
+    pub(super) misses: Vec<(OptInId, PageId, Reason)>,
 }
 
 /// A row on the desk; `before` is `None` for one that is not stored yet.
@@ -86,9 +89,14 @@ pub(super) struct Desk<'a> {
     notes: Vec<Note>,
     burials: Vec<(String, Option<Timestamp>)>,
     unparsed: Vec<(Option<PageId>, String)>,
-    alerts: Vec<(&'static str, String)>,
     /// Pages on which somebody is no longer in doubt.
     settled: BTreeSet<PageId>,
+    /// To be raised: the detail, and how often.
+    alerts: BTreeMap<(Kind, String), (String, i64)>,
+    /// Who was missed, and why.
+    missed: BTreeMap<usize, Reason>,
+    /// To be ended.
+    resolved: BTreeSet<(Kind, String)>,
     pages: Vec<PageNews>,
     news: News,
 }
@@ -143,8 +151,10 @@ impl<'a> Desk<'a> {
             notes: Vec::new(),
             burials: Vec::new(),
             unparsed: Vec::new(),
-            alerts: Vec::new(),
             settled: BTreeSet::new(),
+            alerts: BTreeMap::new(),
+            missed: BTreeMap::new(),
+            resolved: BTreeSet::new(),
             pages: Vec::new(),
             news: News::default(),
         }
@@ -188,9 +198,15 @@ impl<'a> Desk<'a> {
         if was.0 == State::Uncertain && row.state != State::Uncertain {
             self.settled.insert(row.page.clone());
         }
+        if was.0 != State::Missed && row.state == State::Missed {
+            self.missed.insert(at, row.reason.unwrap_or(Reason::HardStop));
+        }
         let (page, learnt) = (row.page.clone(), row.psid.clone().filter(|_| !was.2));
         match verdict {
-            Verdict::SecondPsid => self.alerts.push(("second_psid", format!("optin {}", row.id))),
+            Verdict::SecondPsid => {
+                let detail = format!("opt-in {} is claimed by a second PSID; the first stays", row.id);
+                self.raise(Kind::SecondPsid, &page, detail);
+            }
             Verdict::HoldPage => self.pages.push(PageNews::Held(page.clone(), "page")),
             Verdict::HoldContent => self.pages.push(PageNews::Held(page.clone(), "content")),
             _ => {}
@@ -202,11 +218,23 @@ impl<'a> Desk<'a> {
         verdict
     }
 
+    /// Raises an alert in this group's transaction, or counts it again. The cause is mostly a page.
+    fn raise(&mut self, kind: Kind, cause: &impl ToString, detail: impl Into<String>) {
+        let (last, times) = self.alerts.entry((kind, cause.to_string())).or_default();
+        *last = detail.into();
+        *times += 1;
+    }
+
+    /// Ends an alert in this group's transaction.
+    fn resolve(&mut self, kind: Kind, cause: &impl ToString) {
+        self.resolved.insert((kind, cause.to_string()));
+    }
+
     /// A stop said under a PSID before we knew whose it is applies as soon as we do.
     fn remember_stop(&mut self, at: usize, page: &PageId, psid: &Psid) {
         let grave = self.graves.get(&self.rules.key.psid_tombstone(page, psid));
         if let Some(stop) = grave.and_then(|grave| grave.tombstone.opted_out_at) {
-            self.step(at, &Event::OptedOut { at: stop, reason: crate::domain::optin::Reason::StopWord });
+            self.step(at, &Event::OptedOut { at: stop, reason: Reason::StopWord });
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Desk;
+use crate::domain::alert::Kind;
 use crate::domain::breaker::{self, Failure};
 use crate::domain::ids::{AttemptId, OptInId, PageId};
 use crate::domain::outcome::{Ending, Outcome};
@@ -123,18 +124,21 @@ impl Desk<'_> {
         let until = self.now.plus(breaker::pause(cause, 0));
         let values = [page.as_str().into(), self.now.ms().into(), until.ms().into(), what.into()];
         if conn.run(sql::pages::HOLD, &values).await? > 0 {
-            self.alerts.push(("page_held", format!("{page}: {what}")));
+            self.raise(Kind::PageHeld, page, what);
         }
         Ok(())
     }
 
     /// Only the probe of a held page lifts its hold or prolongs it: what was in flight before says nothing new.
-    async fn probed(&self, conn: &mut Conn, page: &PageId, ends: &[(AttemptId, End)]) -> Result<()> {
+    async fn probed(&mut self, conn: &mut Conn, page: &PageId, ends: &[(AttemptId, End)]) -> Result<()> {
         let id: Value<'_> = page.as_str().into();
         let Some(probe) = conn.row::<Probe>(sql::pages::PROBE, &[id]).await? else { return Ok(()) };
         let Some((_, end)) = ends.iter().find(|(attempt, _)| Some(*attempt) == probe.attempt) else { return Ok(()) };
         match end {
-            End::Accepted => conn.run(sql::pages::LIFT, &[id]).await?,
+            End::Accepted => {
+                self.resolve(Kind::PageHeld, page);
+                conn.run(sql::pages::LIFT, &[id]).await?
+            }
             End::GivenBack => conn.run(sql::pages::PROLONG, &[id, self.now.ms().into(), 0.into()]).await?,
             End::Failed { ending, .. } => {
                 let until = self.now.ms().saturating_add(millis(breaker::pause(Some(ending), probe.holds)));

@@ -5,11 +5,13 @@ use super::batch::Batch;
 use super::engine::Sql;
 
 pub(super) mod accept;
+pub(super) mod alerts;
 pub(super) mod attempts;
 pub(super) mod claim;
 pub(super) mod doubt;
 pub(super) mod health;
 pub(super) mod optins;
+pub(super) mod outbox;
 pub(super) mod pages;
 pub(super) mod people;
 pub(super) mod report;
@@ -66,11 +68,13 @@ pub(in crate::store) use {optin_columns, statement, statements, timeline};
 /// Every statement.
 pub(super) fn all() -> impl Iterator<Item = &'static Sql> {
     [
+        alerts::ALL,
         attempts::ALL,
         claim::ALL,
         doubt::ALL,
         health::ALL,
         optins::ALL,
+        outbox::ALL,
         pages::ALL,
         people::ALL,
         report::ALL,
@@ -84,7 +88,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Sql> {
 }
 
 /// Every statement over many rows.
-pub(super) fn batches() -> [&'static Batch; 7] {
+pub(super) fn batches() -> [&'static Batch; 8] {
     [
         &accept::ACCEPT,
         &attempts::BY_MESSAGE,
@@ -93,5 +97,6 @@ pub(super) fn batches() -> [&'static Batch; 7] {
         &optins::IDS_BY_PSID,
         &optins::INSERT,
         &optins::SAVE,
+        &outbox::TELL_SITE,
     ]
 }

@@ -1,4 +1,4 @@
-//! What is remembered beside the rows: tombstones, what could not be understood, alerts.
+//! What is remembered beside the rows: tombstones, what could not be understood.
 
 use crate::store::sql::statements;
 
@@ -28,18 +28,4 @@ statements! {
     KEEP_UNPARSED = "unparsed_put" { both: ["INSERT INTO unparsed (at, page_id, raw) VALUES ($1, $2, $3)"] }
     /// Forgets what is old. $1: before.
     DROP_UNPARSED = "unparsed_drop" { both: ["DELETE FROM unparsed WHERE at < $1"] }
-    /// Raises an alert, or counts it again. $1: kind, $2: cause, $3: now, $4: how often.
-    RAISE = "alerts_raise" {
-        both: ["INSERT INTO alerts (kind, cause, first_at, last_at, times) VALUES ($1, $2, $3, $3, $4)
-                ON CONFLICT (kind, cause) WHERE resolved_at IS NULL
-                DO UPDATE SET last_at = excluded.last_at, times = alerts.times + excluded.times"]
-    }
-    /// The cause of an alert is gone. $1: kind, $2: cause, $3: now.
-    RESOLVE = "alerts_resolve" {
-        both: ["UPDATE alerts SET resolved_at = $3 WHERE kind = $1 AND cause = $2 AND resolved_at IS NULL"]
-    }
-    /// Open alerts: kind, cause, first, last, times.
-    OPEN_ALERTS = "alerts_open" {
-        both: ["SELECT kind, cause, first_at, last_at, times FROM alerts WHERE resolved_at IS NULL ORDER BY id"]
-    }
 }

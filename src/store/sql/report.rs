@@ -7,15 +7,23 @@ statements! {
     COUNTS = "report_counts" {
         both: ["SELECT page_id, state, count(*), min(opted_in_at) FROM optins GROUP BY page_id, state ORDER BY page_id, state"]
     }
-    /// How many wait with a hard stop at risk: consent between two times. $1: after, $2: up to, $3: page.
+    /// Who can still become missed and opted in up to a time: page, how many, the earliest consent. $1: up to.
     AT_RISK = "report_at_risk" {
-        both: ["SELECT count(*) FROM optins WHERE page_id = $3 AND state = 'pending' AND opted_in_at > $1 AND opted_in_at <= $2"]
+        both: ["SELECT page_id, count(*), min(opted_in_at) FROM (",
+               "SELECT o.page_id, o.opted_in_at FROM pages AS p, optins AS o
+                WHERE o.page_id = p.page_id AND o.state = 'pending' AND o.opted_in_at <= $1 AND o.maybe_greeted_at IS NULL
+                UNION ALL SELECT page_id, opted_in_at FROM optins
+                WHERE state = 'new' AND opted_in_at <= $1 AND maybe_greeted_at IS NULL
+                UNION ALL SELECT page_id, opted_in_at FROM optins
+                WHERE state = 'retrying' AND opted_in_at <= $1 AND maybe_greeted_at IS NULL
+                UNION ALL SELECT page_id, opted_in_at FROM optins
+                WHERE state = 'sending' AND opted_in_at <= $1 AND maybe_greeted_at IS NULL) AS waiting
+                GROUP BY page_id ORDER BY page_id"]
     }
-    /// Rows that were missed since a time: opt-in, page, reason. $1: after this time, $2: after this id, $3: how many.
-    MISSED_SINCE = "report_missed_since" {
-        both: ["SELECT id, page_id, reason, state_since FROM optins
+    /// How many were missed after a time. $1: after.
+    MISSES = "report_misses" {
+        both: ["SELECT count(*) FROM optins
                 WHERE state IN ('expired', 'missed', 'unavailable', 'opted_out', 'cancelled', 'refused') AND state = 'missed'
-                  AND (state_since, id) > ($1, $2)
-                ORDER BY state_since, id LIMIT $3"]
+                  AND state_since > $1"]
     }
 }
