@@ -133,7 +133,13 @@ pub(crate) async fn each_channel_is_told_once_and_again_while_it_lasts(ground: G
     assert_eq!(said(&log), ["raised clock_skew"]);
     assert!(log[0].0.body.contains(r#""detail":"2 s""#) && log[0].0.body.contains(r#""severity":"warning""#));
     arrived(store, "log", log).await;
+}
 
+pub(crate) async fn what_lasts_is_told_again_and_its_end_last(ground: Ground) {
+    let store = &ground.store;
+    store.raise(skew("1001", "2 s"), NOW).await.unwrap();
+    store.tell_alerts(vec!["log", "webhook"], Timestamp::EARLIEST, NOW).await.unwrap();
+    arrived(store, "log", take(store, "log", NOW).await).await;
     // It lasts. The webhook has not even the first: one is enough.
     assert_eq!(store.tell_alerts(vec!["log", "webhook"], NOW, later(60)).await.unwrap(), 1);
     assert_eq!(said(&take(store, "log", later(60)).await), ["repeated clock_skew"]);

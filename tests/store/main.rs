@@ -110,7 +110,7 @@ conformance! {
     alerts {
         a_cause_is_one_alert_until_it_is_over restating_raises_and_ends moments_pass_and_states_end_with_their_cause
         a_hold_is_alerted_and_its_end_too each_channel_is_told_once_and_again_while_it_lasts
-        what_was_over_before_it_was_told_is_told_in_order a_notice_has_one_carrier_at_a_time
+        what_lasts_is_told_again_and_its_end_last what_was_over_before_it_was_told_is_told_in_order a_notice_has_one_carrier_at_a_time
         what_does_not_arrive_is_tried_again_and_then_told_elsewhere alerts_of_a_group_share_its_transaction
     }
     jobs { a_tick_is_taken_once a_dead_nodes_tick_is_taken_over runs_do_not_overlap old_runs_are_forgotten }
