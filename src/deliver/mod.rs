@@ -34,6 +34,7 @@ use crate::messenger::gate::Gate;
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
 use crate::store::Store;
+pub use attempt::{Taken, report};
 pub use inflight::InFlight;
 pub use pace::Pace;
 pub use run::run;
