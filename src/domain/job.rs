@@ -32,13 +32,15 @@ words! {
 pub struct TaskReport {
     /// Counts by name, such as `expired = 3`.
     pub counts: BTreeMap<&'static str, u64>,
+    /// Whether it was told to stop before all was done.
+    pub cut_short: bool,
 }
 
 impl TaskReport {
     /// A report of one count.
     #[must_use]
     pub fn of(counts: impl IntoIterator<Item = (&'static str, u64)>) -> Self {
-        Self { counts: counts.into_iter().collect() }
+        Self { counts: counts.into_iter().collect(), cut_short: false }
     }
 
     /// Whether anything happened.

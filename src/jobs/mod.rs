@@ -1,12 +1,48 @@
 //! Floor 3: jobs, the cron-driven side of the daemon.
 //!
-//! `spec` reads `jobs/*.toml`; `bell` rings every second; `runner` decides by each job's own schedule and zone what is
-//! due, takes the tick as a row (one node a tick, no overlap), and runs the task with a time-out. What a task does is
-//! not known here: the wiring hands the runner a function for each.
+//! | file | holds |
+//! |---|---|
+//! | `file` `spec` `schedule` | job files read and checked; a job; its cron line in its time zone |
+//! | `bell` | tokio-cron-scheduler, which rings every second and does nothing else |
+//! | `due` | which ticks are due, from schedule and history alone |
+//! | `duty` | a node's part: looks at each ring, runs what is due |
+//! | `runner` | one tick: taken as a row (one node a tick, no overlap), kept by a lease, ended with a result |
+//!
+//! What a task does is not known here: the wiring hands the runner a function for each.
 
 mod bell;
+mod due;
+mod duty;
+mod file;
 mod runner;
+mod schedule;
 mod spec;
 
-pub use runner::{Runner, Running, Task, Tasks, run};
-pub use spec::{CatchUp, Spec, parse, shipped};
+use tokio_util::sync::CancellationToken;
+
+use bell::Bell;
+pub use duty::Duty;
+pub use file::{Fault, parse, shipped};
+pub use runner::{Call, Ended, LEASE, Runner, Running, Task, Tasks};
+pub use schedule::Schedule;
+pub use spec::{CatchUp, Spec};
+
+/// Runs jobs as they come due, until told to stop; what runs then is told to end, and awaited.
+pub async fn run(runner: Runner, stop: CancellationToken) {
+    let mut bell = match Bell::hang().await {
+        Ok(bell) => bell,
+        Err(error) => {
+            tracing::error!(%error, "jobs cannot run: the scheduler did not start");
+            return;
+        }
+    };
+    let mut duty = Duty::new(runner, stop.clone());
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = bell.rung() => duty.round().await,
+        }
+    }
+    bell.take_down().await;
+    duty.idle().await;
+}
