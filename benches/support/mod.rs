@@ -22,7 +22,6 @@ use firstword::domain::ids::PageId;
 use firstword::domain::message::Template;
 use firstword::domain::optin::State;
 use firstword::domain::policy::Policy;
-use firstword::domain::reach::Reach;
 use firstword::domain::signal::{NewOptIn, Signal, Source};
 use firstword::messenger::{Messenger, Sender, Settings};
 use firstword::pulse::Pulse;
@@ -193,7 +192,7 @@ impl House {
                 Box::pin(async move { messenger.send(&sender, &letter.login, &letter.message, &letter.gate).await })
             }),
             ahead: Arc::new(|| Duration::ZERO),
-            reach: Arc::new(|_| Reach::EVERYBODY),
+            reach: deliver::everybody(),
             inflight: Arc::new(InFlight::default()),
             pace: deliver::Pace::new(in_flight),
             metrics: Arc::default(),

@@ -8,9 +8,11 @@
 //! | record | `record` | the outcome is written down, however long the database refuses |
 //!
 //! `run` is the loop around it: woken by intake, by a free place in flight, by the budget's next moment, or by the
-//! poll. `inflight` knows which attempts may still be stopped, `pace` how many of a page may be under way.
+//! poll. `inflight` knows which attempts may still be stopped, `pace` how many of a page may be under way. `batch` says
+//! who may be claimed where people are sent to in batches.
 
 mod attempt;
+mod batch;
 mod inflight;
 mod pace;
 mod record;
@@ -34,7 +36,7 @@ use crate::messenger::gate::Gate;
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
 use crate::store::Store;
-pub use attempt::{Taken, report};
+pub use batch::{Keeper, Reaches, Ticks};
 pub use inflight::InFlight;
 pub use pace::Pace;
 pub use run::run;
@@ -63,6 +65,12 @@ pub type Ahead = Arc<dyn Fn() -> Duration + Send + Sync>;
 
 /// How far down a page's queue claims may reach now.
 pub type Reaching = Arc<dyn Fn(&PageId) -> Reach + Send + Sync>;
+
+/// Claims reach the whole queue: people are sent to as they come.
+#[must_use]
+pub fn everybody() -> Reaching {
+    Arc::new(|_| Reach::EVERYBODY)
+}
 
 /// A page to send for.
 #[derive(Debug, Clone)]

@@ -31,8 +31,7 @@ impl Pace {
     }
 
     /// How many more attempts of a page may start.
-    #[must_use]
-    pub fn room(&self, page: &PageId) -> usize {
+    pub(super) fn room(&self, page: &PageId) -> usize {
         self.with(
             page,
             |stride, full| {
@@ -47,7 +46,7 @@ impl Pace {
     }
 
     /// An attempt of a page has ended and is recorded. Returns whether the page was slowed: then others may start now.
-    pub fn ended(&self, page: &PageId, accepted: bool) -> bool {
+    pub(super) fn ended(&self, page: &PageId, accepted: bool) -> bool {
         self.with(page, |stride, full| {
             stride.under_way = stride.under_way.saturating_sub(1);
             let slowed = stride.limit < full;

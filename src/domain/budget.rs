@@ -37,6 +37,14 @@ impl Budget {
         Self { interval_us: (interval.ceil() as i64).max(1), slack_us: ((burst - 1.0) * interval).floor() as i64 }
     }
 
+    /// The steady rate, in requests a second.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "an interval of microseconds, far below 2^52")]
+        let interval = self.interval_us.max(1) as f64;
+        1_000_000.0 / interval
+    }
+
     /// How many of `wanted` requests may start at `now`, given the stored arrival time.
     ///
     /// An arrival time further ahead than this budget can produce comes from a clock that was set back: it is

@@ -7,7 +7,7 @@
 //! | [`outcome`] | what one attempt tells |
 //! | [`retry`] [`window`] [`policy`] | when to try again, until when, under which choices |
 //! | [`budget`] [`breaker`] | how fast a page may send, and when it must not |
-//! | [`reach`] | who may be claimed now, where people are sent to in batches |
+//! | [`forecast`] [`reach`] | who will miss; who may be claimed now, where people are sent to in batches |
 //! | [`message`] [`token`] | what is sent, and the mark that finds it again |
 //! | [`signal`] | what comes in from outside, as the store takes it |
 //! | [`keyed`] | keyed hashes: tombstones, proofs, tokens |
@@ -23,6 +23,7 @@ pub mod budget;
 pub mod checkup;
 pub mod explain;
 pub mod finding;
+pub mod forecast;
 pub mod graph_version;
 pub mod ids;
 pub mod job;

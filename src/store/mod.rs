@@ -15,13 +15,16 @@
 //! | [`standing`] | whether this process may claim here |
 //! | [`alerts`] [`outbox`] | what an operator must hear of; what waits to be told to them and to the site |
 //! | [`health`] | engine, last webhook, latest failure |
-//! | [`ticks`] | the runs of jobs |
+//! | [`ticks`] [`batches`] | the runs of jobs, and the batches they send |
+//! | [`backlog`] | who still waits, for the forecast |
 //! | [`work`] | the bell that wakes delivery here and on other nodes |
 //!
 //! Methods speak the domain's words and take `now`. What a method returned `Ok` for was committed and flushed.
 
 pub mod alerts;
+pub mod backlog;
 mod batch;
+pub mod batches;
 pub mod claim;
 mod columns;
 mod desk;

@@ -19,12 +19,14 @@ const SQLITE: &[(i64, &str, &str)] = &[
     (2, "doubt", include_str!("../../migrations/sqlite/0002_doubt.sql")),
     (5, "notices", include_str!("../../migrations/sqlite/0005_notices.sql")),
     (6, "breaker", include_str!("../../migrations/sqlite/0006_breaker.sql")),
+    (7, "jobs", include_str!("../../migrations/sqlite/0007_jobs.sql")),
 ];
 const POSTGRES: &[(i64, &str, &str)] = &[
     (1, "first", include_str!("../../migrations/postgres/0001_first.sql")),
     (2, "doubt", include_str!("../../migrations/postgres/0002_doubt.sql")),
     (5, "notices", include_str!("../../migrations/postgres/0005_notices.sql")),
     (6, "breaker", include_str!("../../migrations/postgres/0006_breaker.sql")),
+    (7, "jobs", include_str!("../../migrations/postgres/0007_jobs.sql")),
 ];
 
 /// How many connections a PostgreSQL node keeps: one for each lane, one to listen, the rest for claims and reading.

@@ -70,6 +70,15 @@ pub struct Risk {
     pub earliest: Timestamp,
 }
 
+impl PageRow {
+    /// Until when nothing is sent for it: a hold, or a pause the platform asked for. The past if nothing stops it.
+    #[must_use]
+    pub fn stopped_until(&self) -> Timestamp {
+        let held = self.held_since.map(|_| self.held_until.unwrap_or(Timestamp::LATEST));
+        held.unwrap_or_default().max(self.paused_until)
+    }
+}
+
 impl Store {
     /// How many opt-ins are in which state, by page. Reads every row: for people, not for loops.
     pub async fn counts(&self) -> Result<Vec<Count>> {

@@ -83,7 +83,7 @@ impl Store {
                 Box::pin(async move {
                     conn.run(sql::people::DROP_UNPARSED, &[time.ms().into()]).await?;
                     conn.run(sql::alerts::FORGET, &[time.ms().into()]).await?;
-                    conn.run(sql::system::DROP_RUNS, &[time.ms().into()]).await.map(drop)
+                    conn.run(sql::jobs::DROP_RUNS, &[time.ms().into()]).await.map(drop)
                 })
             })
             .await

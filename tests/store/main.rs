@@ -14,6 +14,7 @@
 mod support;
 
 mod alerts;
+mod backlog;
 mod breaker;
 mod claims;
 mod doubts;
@@ -113,7 +114,14 @@ conformance! {
         what_lasts_is_told_again_and_its_end_last what_was_over_before_it_was_told_is_told_in_order a_notice_has_one_carrier_at_a_time
         what_does_not_arrive_is_tried_again_and_then_told_elsewhere alerts_of_a_group_share_its_transaction
     }
-    jobs { a_tick_is_taken_once a_dead_nodes_tick_is_taken_over runs_do_not_overlap old_runs_are_forgotten }
+    jobs {
+        a_tick_is_taken_once a_dead_nodes_tick_is_taken_over runs_do_not_overlap old_runs_are_forgotten
+        a_tick_is_kept_by_renewing_it_and_found_when_left_behind a_job_is_known_since_it_was_first_met
+        a_batch_is_open_while_something_is_left whoever_is_left_waits_for_the_next_batch
+    }
+    backlog {
+        who_can_still_be_missed_is_counted_in_buckets what_became_of_the_latest_attempts
+    }
     groups {
         a_bad_item_fails_alone a_nul_stops_nothing a_caller_who_leaves_loses_only_the_answer a_failing_errand_fails_alone
         a_locked_row_holds_up_only_its_own

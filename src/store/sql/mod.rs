@@ -7,9 +7,12 @@ use super::engine::Sql;
 pub(super) mod accept;
 pub(super) mod alerts;
 pub(super) mod attempts;
+pub(super) mod backlog;
+pub(super) mod batches;
 pub(super) mod claim;
 pub(super) mod doubt;
 pub(super) mod health;
+pub(super) mod jobs;
 pub(super) mod optins;
 pub(super) mod outbox;
 pub(super) mod pages;
@@ -70,9 +73,12 @@ pub(super) fn all() -> impl Iterator<Item = &'static Sql> {
     [
         alerts::ALL,
         attempts::ALL,
+        backlog::ALL,
+        batches::ALL,
         claim::ALL,
         doubt::ALL,
         health::ALL,
+        jobs::ALL,
         optins::ALL,
         outbox::ALL,
         pages::ALL,

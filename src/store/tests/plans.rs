@@ -30,6 +30,8 @@ const CHEAP: &[(&Sql, &str, &str)] = &[
     (sql::doubt::OPEN, "optins_doubt", "'1', 1780040000000, 1780000000000, 0, 0, 500"),
     (sql::upkeep::UNANSWERED, "optins_unanswered", "1780040000000, 500"),
     (sql::upkeep::ENDED, "optins_ended", "1780040000000, 200"),
+    (sql::batches::WAITING, "optins_claim", "'1', 1780040000000, 1780050000000"),
+    (sql::backlog::LONGEST, "optins_claim", "'1', 1780040000000"),
 ];
 
 #[tokio::test]
