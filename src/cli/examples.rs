@@ -49,6 +49,27 @@ Examples:
   firstword doctor --offline
   firstword doctor --json | jq '.findings[] | select(.severity != \"ok\")'";
 
+pub(super) const JOB: &str = "\
+Examples:
+  firstword job list
+  firstword job run send-batch";
+
+pub(super) const JOB_LIST: &str = "\
+Examples:
+  firstword job list
+  firstword job list watch-deadlines
+  firstword job list --json | jq '.[] | select(.runs[0].result != \"done\")'";
+
+pub(super) const JOB_RUN: &str = "\
+Where the daemon runs the job too, this runs its latest tick if nobody did; where its file says enabled = false, the \
+tick of this minute. A tick that was taken already is no failure: a line says so, and the exit code is 0. Exit code 1 \
+if the run failed or was not done in time.
+
+Examples:
+  firstword job run send-batch
+  firstword job run check-pages --now
+  0 9-18 * * *  firstword --config /etc/firstword/firstword.toml job run send-batch      (a line for cron)";
+
 pub(super) const OPTIN: &str = "\
 Examples:
   firstword optin import signups.csv

@@ -69,6 +69,9 @@ pub enum Command {
     /// Check everything: configuration, database, tokens, permissions, webhooks, clocks; say what to do
     #[command(after_help = examples::DOCTOR)]
     Doctor(DoctorArgs),
+    /// List jobs with their next and latest runs, or run one now, as cron or a systemd timer would
+    #[command(subcommand, after_help = examples::JOB)]
+    Job(JobCommand),
     /// Look after opt-ins: add, import, list, show, export, retry, cancel, opt out
     #[command(subcommand, after_help = examples::OPTIN)]
     Optin(optin::OptinCommand),
@@ -114,6 +117,40 @@ pub struct DoctorArgs {
     /// Do not ask the platform
     #[arg(long)]
     pub offline: bool,
+    /// How it reports.
+    #[command(flatten)]
+    pub report: Report,
+}
+
+/// `firstword job ..`.
+#[derive(Debug, Subcommand)]
+pub enum JobCommand {
+    /// List the jobs: when each is due next, how its latest run ended
+    #[command(after_help = examples::JOB_LIST)]
+    List(JobListArgs),
+    /// Run one tick of a job here, with or without a daemon; the exit code tells its end
+    #[command(after_help = examples::JOB_RUN)]
+    Run(JobRunArgs),
+}
+
+/// `firstword job list`.
+#[derive(Debug, Clone, Args)]
+pub struct JobListArgs {
+    /// Only this job, with its latest runs
+    pub name: Option<String>,
+    /// How it reports.
+    #[command(flatten)]
+    pub report: Report,
+}
+
+/// `firstword job run`.
+#[derive(Debug, Clone, Args)]
+pub struct JobRunArgs {
+    /// The job's name
+    pub name: String,
+    /// Run it though its latest tick was run already
+    #[arg(long)]
+    pub now: bool,
     /// How it reports.
     #[command(flatten)]
     pub report: Report,

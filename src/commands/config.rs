@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::exit::{self, Exit};
 use super::open::{open_store, sqlite_file};
+use super::run::daemon_jobs;
 use super::{load, out};
 use crate::cli::{CheckArgs, ConfigCommand, Global};
 use crate::config::{Config, Faults, Mode, SAMPLE};
@@ -22,7 +23,11 @@ pub(super) async fn run(command: &ConfigCommand, global: &Global) -> anyhow::Res
 }
 
 async fn check(args: CheckArgs, global: &Global) -> anyhow::Result<Exit> {
-    let config = match load(global) {
+    let read = load(global).and_then(|mut config| {
+        config.warnings.extend(daemon_jobs(&config)?);
+        Ok(config)
+    });
+    let config = match read {
         Ok(config) => config,
         Err(faults) => return refuse(&faults, args.report.json),
     };

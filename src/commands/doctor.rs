@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 use super::open::open_existing;
+use super::run::daemon_jobs;
 use super::{Exit, exit, load, out, store_clock};
 use crate::cli::{DoctorArgs, Global};
 use crate::clock::{Clock, SystemClock};
@@ -21,7 +22,11 @@ const TESTING: &str = "while the app is in development, reset_messenger_state=1 
                        login means that the tester has none";
 
 pub(super) async fn run(args: DoctorArgs, global: &Global) -> anyhow::Result<Exit> {
-    let findings = match load(global) {
+    let read = load(global).and_then(|mut config| {
+        config.warnings.extend(daemon_jobs(&config)?);
+        Ok(config)
+    });
+    let findings = match read {
         Ok(config) => examine(&config, args.offline).await?,
         Err(faults) => {
             let fault = |fault: crate::config::Fault| {

@@ -3,7 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `run` `demo` `sandbox` | the daemon, the show, the stand-in platform |
-//! | `migrate` `status` `optin` | what goes through the store |
+//! | `migrate` `status` `optin` `job` | what goes through the store |
 //! | `doctor` | every check there is, with remedies |
 //! | `config` `paper` | what needs none |
 //! | [`exit`] | exit codes, and how an error is told |
@@ -14,6 +14,7 @@ mod config;
 pub mod demo;
 mod doctor;
 pub mod exit;
+mod job;
 mod migrate;
 pub mod open;
 mod optin;
@@ -42,6 +43,7 @@ async fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Migrate(report) => Box::pin(migrate::run(*report, global)).await,
         Command::Status(args) => Box::pin(status::run(args, global)).await,
         Command::Doctor(args) => Box::pin(doctor::run(*args, global)).await,
+        Command::Job(command) => Box::pin(job::run(command, global)).await,
         Command::Optin(command) => Box::pin(optin::run(command, global)).await,
         Command::Config(command) => Box::pin(config::run(command, global)).await,
         Command::Completions { shell } => paper::completions(*shell),

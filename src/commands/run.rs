@@ -9,8 +9,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Global, RunArgs};
+use crate::clock::{Clock, SystemClock};
 use crate::commands::Exit;
-use crate::commands::exit::{self, Misuse};
 use crate::config::{self, Environment};
 use crate::daemon::Listeners;
 use crate::roster::Roster;
@@ -26,11 +26,9 @@ pub async fn run(_: &RunArgs, global: &Global) -> anyhow::Result<Exit> {
     let path = config::find(global.config.as_deref(), &environment)?;
     let config = Arc::new(config::load(&path, &environment)?);
     telemetry::start(global.log.as_deref().unwrap_or(telemetry::DEFAULT_FILTER), environment.has_journal())?;
-    for warning in &config.warnings {
+    for warning in config.warnings.iter().chain(&daemon_jobs(&config)?) {
         tracing::warn!("{warning}");
     }
-    daemon::job_specs(&config)
-        .map_err(|error| Misuse(format!("{}; fix them, or remove jobs.dir", exit::chain(&error))))?;
     let listeners = Listeners {
         public: listen("server.listen", config.server.listen).await?,
         admin: match config.server.admin_listen {
@@ -52,6 +50,15 @@ pub async fn run(_: &RunArgs, global: &Global) -> anyhow::Result<Exit> {
     };
     let ((), orderly) = tokio::join!(signals, daemon);
     Ok(if orderly? { Exit::Done } else { Exit::Failed })
+}
+
+/// Reads the jobs. Returns what is odd about them.
+///
+/// # Errors
+/// Everything that is wrong with their files.
+pub(super) fn daemon_jobs(config: &config::Config) -> Result<Vec<String>, config::Faults> {
+    let specs = daemon::job_specs(config)?;
+    Ok(daemon::job_warnings(config, &specs, SystemClock::new().now()))
 }
 
 async fn listen(key: &str, addr: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -84,7 +91,7 @@ async fn reread(house: &OnceLock<(Arc<Roster>, Store)>, path: &Path, environment
 }
 
 /// This node's name: the host's, and the process's, so that two on one host differ.
-fn node_name() -> String {
+pub(super) fn node_name() -> String {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     format!("{host}-{}", std::process::id())
 }

@@ -5,15 +5,14 @@ use std::sync::{Arc, OnceLock};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::tasks::{job_specs, tasks};
+use super::tasks::{Workers, tasks, ticks};
 use crate::again::{Failure, Patience, again};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, Transient};
-use crate::deliver::{self, Delivery, InFlight};
+use crate::config::{Config, Mode, Transient};
+use crate::deliver::{self, Delivery, InFlight, Keeper, Reaches, Reaching};
 use crate::domain::checkup::Expected;
-use crate::domain::reach::Reach;
 use crate::intake::{self, Intake, StopWords};
-use crate::jobs::Runner;
+use crate::jobs::{Runner, Spec};
 use crate::lifecycle;
 use crate::messenger::{Messenger, Settings};
 use crate::metrics::Metrics;
@@ -33,9 +32,26 @@ pub(super) struct Ground {
     pub(super) pulse: Arc<Pulse>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) stop: CancellationToken,
+    /// The jobs.
+    pub(super) specs: Vec<Arc<Spec>>,
+    /// How far claims may reach, where people are sent to in batches.
+    pub(super) reaches: Arc<Reaches>,
 }
 
 impl Ground {
+    pub(super) fn new(config: Arc<Config>, node: String, clock: SystemClock, specs: Vec<Arc<Spec>>) -> Self {
+        Self {
+            config,
+            node,
+            clock: Arc::new(clock),
+            pulse: Arc::default(),
+            metrics: Arc::default(),
+            stop: CancellationToken::new(),
+            specs,
+            reaches: Arc::default(),
+        }
+    }
+
     pub(super) fn shared_clock(&self) -> Arc<dyn Clock> {
         Arc::<SystemClock>::clone(&self.clock)
     }
@@ -101,6 +117,7 @@ impl Ground {
         roster: &Arc<Roster>,
         messenger: &Arc<Messenger>,
         inflight: &Arc<InFlight>,
+        reach: Reaching,
     ) -> Arc<Delivery> {
         let messenger = Arc::clone(messenger);
         Arc::new(Delivery {
@@ -115,12 +132,33 @@ impl Ground {
             },
             post: roster.post(),
             ahead: Arc::new(move || messenger.ahead()),
-            reach: Arc::new(|_| Reach::EVERYBODY),
+            reach,
             inflight: Arc::clone(inflight),
             pace: deliver::Pace::new(self.config.send.max_in_flight),
             metrics: Arc::clone(&self.metrics),
             pulse: Arc::clone(&self.pulse),
         })
+    }
+
+    /// Who may be claimed: everybody, or whom the keeper of batches finds.
+    pub(super) fn reach(&self) -> Reaching {
+        match self.config.send.mode {
+            Mode::Continuous => deliver::everybody(),
+            Mode::Batch => self.reaches.reaching(),
+        }
+    }
+
+    pub(super) fn keeper(&self, store: &Store, roster: &Arc<Roster>) -> Keeper {
+        Keeper {
+            store: store.clone(),
+            clock: self.shared_clock(),
+            pages: roster.pages(),
+            window: self.config.policy.window,
+            ticks: ticks(&self.specs),
+            at_risk: self.config.alerts.at_risk,
+            poll_interval: self.config.send.poll_interval,
+            reaches: Arc::clone(&self.reaches),
+        }
     }
 
     pub(super) fn upkeep(&self, store: &Store, inflight: &Arc<InFlight>) -> Upkeep {
@@ -149,21 +187,20 @@ impl Ground {
         }
     }
 
-    pub(super) fn runner(
-        &self,
-        store: &Store,
-        roster: &Arc<Roster>,
-        inflight: &Arc<InFlight>,
-    ) -> anyhow::Result<Runner> {
-        let upkeep = self.upkeep(store, inflight);
-        let watch = Watch { store: store.clone(), clock: self.shared_clock(), at_risk: self.config.alerts.at_risk };
-        Ok(Runner {
+    pub(super) fn runner(&self, store: &Store, roster: &Arc<Roster>, inflight: &Arc<InFlight>) -> Runner {
+        let workers = Workers {
+            upkeep: self.upkeep(store, inflight),
+            watch: Watch { store: store.clone(), clock: self.shared_clock(), at_risk: self.config.alerts.at_risk },
+            pages: self.page_watch(store, roster),
+            batches: self.keeper(store, roster),
+        };
+        Runner {
             store: store.clone(),
             clock: self.shared_clock(),
             node: self.node.clone(),
-            specs: Arc::new(job_specs(&self.config)?),
-            tasks: Arc::new(tasks(&upkeep, &watch, &self.page_watch(store, roster))),
-        })
+            specs: self.specs.clone(),
+            tasks: Arc::new(tasks(&workers)),
+        }
     }
 
     pub(super) fn intake(&self, store: &Store) -> Intake {

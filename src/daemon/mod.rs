@@ -1,6 +1,8 @@
 //! The daemon: builds the house once, in reading order, and keeps it standing.
 
+mod advice;
 mod ground;
+mod once;
 mod standing;
 mod tasks;
 mod vigil;
@@ -13,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::SystemClock;
-use crate::config::Config;
+use crate::config::{Config, Mode};
 use crate::deliver::{self, InFlight};
 use crate::intake;
 use crate::jobs;
@@ -22,7 +24,9 @@ use crate::messenger::Messenger;
 use crate::roster::Roster;
 use crate::server::Face;
 use crate::store::{self, Store};
+pub use advice::job_warnings;
 use ground::Ground;
+pub use once::run_job;
 use standing::keep_standing;
 pub use tasks::job_specs;
 use vigil::{count, keep_time, sample};
@@ -47,14 +51,8 @@ pub async fn run(
     stop: CancellationToken,
     ready: impl FnOnce(&Arc<Roster>, &Store),
 ) -> anyhow::Result<bool> {
-    let ground = Ground {
-        config,
-        node,
-        clock: Arc::new(SystemClock::new()),
-        pulse: Arc::default(),
-        metrics: Arc::default(),
-        stop: stop.clone(),
-    };
+    let specs = job_specs(&config)?.into_iter().map(Arc::new).collect();
+    let ground = Ground { stop: stop.clone(), ..Ground::new(config, node, SystemClock::new(), specs) };
     let _lock = store::lock_for_daemon(&ground.config.database.url)?;
     let mut tasks = Supervisor::new(stop.clone());
     let house = Arc::new(OnceLock::new());
@@ -76,9 +74,13 @@ pub async fn run(
     let inflight = Arc::new(InFlight::default());
     let listening = TaskTracker::new();
     store.listen(&listening, stop.clone());
-    tasks.spawn("delivery", deliver::run(ground.delivery(&store, &roster, &messenger, &inflight), stop.clone()));
+    if ground.config.send.mode == Mode::Batch {
+        tasks.spawn("batches", ground.keeper(&store, &roster).run(stop.clone()));
+    }
+    let delivery = ground.delivery(&store, &roster, &messenger, &inflight, ground.reach());
+    tasks.spawn("delivery", deliver::run(delivery, stop.clone()));
     tasks.spawn("upkeep", ground.upkeep(&store, &inflight).run(stop.clone()));
-    tasks.spawn("jobs", jobs::run(ground.runner(&store, &roster, &inflight)?, stop.clone()));
+    tasks.spawn("jobs", jobs::run(ground.runner(&store, &roster, &inflight), stop.clone()));
     tasks.spawn(
         "store clock",
         keep_time(store.clone(), Arc::clone(&ground.clock), Arc::clone(&ground.pulse), stop.clone()),
