@@ -84,6 +84,7 @@ pub async fn bind(addr: SocketAddr) -> std::io::Result<TcpListener> {
 
 /// Serves until told to stop; then finishes the requests under way.
 pub async fn serve(listener: TcpListener, face: Face, front: Front, limits: Limits, stop: CancellationToken) {
+    let house = Arc::clone(&front.house);
     let app = router(face, front, limits.body_timeout);
     let places = Arc::new(Semaphore::new(limits.max_connections));
     let connections = TaskTracker::new();
@@ -94,7 +95,11 @@ pub async fn serve(listener: TcpListener, face: Face, front: Front, limits: Limi
         };
         match accepted {
             Ok((stream, _)) => {
-                let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
+                let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                    // The platform may have been among them.
+                    house.get().into_iter().for_each(|(_, store)| store.note_refusal());
+                    continue;
+                };
                 let (app, stop) = (app.clone(), stop.clone());
                 connections.spawn(async move {
                     connection(stream, app, limits, stop).await;

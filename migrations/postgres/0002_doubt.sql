@@ -22,8 +22,8 @@ CREATE TABLE echoes (
     echoed_at   BIGINT NOT NULL,
     accepted_at BIGINT
 );
-CREATE INDEX echoes_page    ON echoes (page_id, attempt_id);
-CREATE INDEX echoes_counted ON echoes (page_id, attempt_id) WHERE accepted_at IS NOT NULL;
+CREATE INDEX echoes_page ON echoes (page_id, attempt_id);
+CREATE INDEX echoes_at   ON echoes (echoed_at);
 
 -- Unbroken times in which a node took in whatever the platform sent it.
 CREATE TABLE intake_times (

@@ -85,9 +85,10 @@ pub async fn run(
         "store clock",
         keep_time(store.clone(), Arc::clone(&ground.clock), Arc::clone(&ground.pulse), stop.clone()),
     );
-    tasks.spawn("standing", keep_standing(store.clone(), stop.clone()));
     tasks.spawn("counts", count(store.clone(), ground.shared_clock(), Arc::clone(&ground.metrics), stop.clone()));
     _ = house.set((intake::router(ground.intake(&store)), store.clone()));
+    let standing = keep_standing(store.clone(), ground.node.clone(), ground.shared_clock(), stop.clone());
+    tasks.spawn("standing", standing);
     tracing::info!(
         node = ground.node,
         pages = ground.config.pages.len(),

@@ -1,16 +1,18 @@
-//! Whether this node may claim, said when it changes.
+//! What this node knows of itself: whether it may claim, said when it changes, and that its intake is up.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use std::time::Duration;
-
+use crate::clock::Clock;
 use crate::store::Store;
 use crate::store::standing::{CLAIMER, Standing};
 
 /// How often to look.
 const LOOK: Duration = Duration::from_secs(5);
 
-pub(super) async fn keep_standing(store: Store, stop: CancellationToken) {
+pub(super) async fn keep_standing(store: Store, node: String, clock: Arc<dyn Clock>, stop: CancellationToken) {
     let mut known = Standing::GOOD;
     while !stop.is_cancelled() {
         match store.standing().await {
@@ -19,6 +21,9 @@ pub(super) async fn keep_standing(store: Store, stop: CancellationToken) {
                 known = standing;
             }
             Err(error) => tracing::debug!(error = error.chain(), "the node's standing cannot be read"),
+        }
+        if let Err(error) = store.note_intake(&node, clock.now()).await {
+            tracing::debug!(error = error.chain(), "that the intake is up could not be noted");
         }
         tokio::select! {
             () = stop.cancelled() => {}

@@ -9,6 +9,7 @@
 //! | [`budget`] [`breaker`] | how fast a page may send, and when it must not |
 //! | [`forecast`] [`reach`] | who will miss; who may be claimed now, where people are sent to in batches |
 //! | [`message`] [`token`] | what is sent, and the mark that finds it again |
+//! | [`evidence`] | what silence is worth, where an attempt's end is unknown |
 //! | [`signal`] | what comes in from outside, as the store takes it |
 //! | [`keyed`] | keyed hashes: tombstones, proofs, tokens |
 //! | [`finding`] [`checkup`] [`graph_version`] | what a check of a page found, and how it is judged |
@@ -21,6 +22,7 @@ pub mod alert;
 pub mod breaker;
 pub mod budget;
 pub mod checkup;
+pub mod evidence;
 pub mod explain;
 pub mod finding;
 pub mod forecast;

@@ -53,10 +53,15 @@ pub(super) async fn handshake(
 
 /// `POST /webhook`: takes in a signed batch of events.
 pub(super) async fn receive(State(intake): State<Intake>, request: Request) -> Response {
+    // The internet's noise has no signature, and says nothing about what the platform lost here.
+    let signed = request.headers().contains_key(signature::HEADER);
     match take(&intake, request).await {
         Ok(()) => text("EVENT_RECEIVED".to_owned()),
         Err(problem) => {
             intake.metrics.webhook_refused(problem.kind());
+            if signed {
+                intake.store.note_refusal();
+            }
             problem.into_response()
         }
     }

@@ -1,19 +1,11 @@
-//! Attempts whose end nobody knows: how many a page has, which of them policy may settle, and the alert for those it
-//! holds.
-
-use std::collections::HashMap;
+//! Attempts whose end nobody knows: how many a page has, and which of them policy may settle.
 
 use super::Store;
-use super::alerts::raise;
 use super::engine::{Columns, FromColumns};
 use super::error::Result;
 use super::sql;
-use crate::domain::alert::{Alert, Kind};
 use crate::domain::ids::{AttemptId, OptInId, PageId};
 use crate::domain::time::Timestamp;
-
-/// The alert for a page on which attempts stay in doubt; one a page.
-const HELD: Kind = Kind::UncertainHeld;
 
 /// The doubts of one page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,34 +54,6 @@ impl Store {
         let values =
             [page.as_str().into(), lease_by.ms().into(), cutoff.ms().into(), lease.into(), id.into(), most.into()];
         self.pool.reader().await?.rows(sql::doubt::OPEN, &values).await
-    }
-
-    /// Makes the alerts agree with the doubts: one for each page that holds some, raised once for each of them, and
-    /// none for the others.
-    pub async fn alert_doubts(&self, lease_by: Timestamp, now: Timestamp) -> Result<()> {
-        self.intake
-            .errand(move |conn| {
-                Box::pin(async move {
-                    let doubts: Vec<Doubts> = conn.rows(sql::doubt::COUNT, &[lease_by.ms().into()]).await?;
-                    let open: Vec<(String, i64)> = conn.rows(sql::doubt::ALERTS, &[HELD.as_str().into()]).await?;
-                    let mut open: HashMap<String, i64> = open.into_iter().collect();
-                    for page in doubts {
-                        let told = open.remove(page.page.as_str()).unwrap_or(0);
-                        let more = i64::try_from(page.held).unwrap_or(i64::MAX).saturating_sub(told);
-                        if more > 0 {
-                            let held = format!("{} held", page.held);
-                            let alert = Alert::new(HELD, page.page.as_str(), held).times(more);
-                            raise(conn, sql::alerts::RAISE, &alert, now).await?;
-                        }
-                    }
-                    for page in open.keys() {
-                        let values = [HELD.as_str().into(), page.as_str().into(), now.ms().into()];
-                        conn.run(sql::alerts::RESOLVE, &values).await?;
-                    }
-                    Ok(())
-                })
-            })
-            .await
     }
 }
 

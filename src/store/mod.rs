@@ -11,7 +11,7 @@
 //! | [`claim`] | the other road: taking people to send to |
 //! | [`scan`] | whose time has come |
 //! | [`report`] | what an operator wants to know |
-//! | [`doubt`] | attempts of unknown end, and what silence is worth |
+//! | [`doubt`] [`echoes`] | attempts of unknown end; what silence is worth |
 //! | [`standing`] | whether this process may claim here |
 //! | [`alerts`] [`outbox`] | what an operator must hear of; what waits to be told to them and to the site |
 //! | [`health`] | engine, last webhook, latest failure |
@@ -29,6 +29,7 @@ pub mod claim;
 mod columns;
 mod desk;
 pub mod doubt;
+pub mod echoes;
 mod engine;
 mod errand;
 mod error;
@@ -79,6 +80,7 @@ pub struct Store {
     attempts: Lane,
     /// When a webhook was last noted, in milliseconds.
     webhook_noted: Arc<AtomicI64>,
+    intake_times: Arc<echoes::Intake>,
 }
 
 impl Store {
@@ -97,7 +99,16 @@ impl Store {
         let desks = Desks { pool: pool.clone(), rules: Arc::clone(&rules), work: Arc::clone(&work) };
         let intake = Lane::start(desks.clone());
         let attempts = if matches!(pool, Pool::Sqlite { .. }) { intake.clone() } else { Lane::start(desks) };
-        Ok(Self { pool, rules, work, tokens: Tokens::new(&key), intake, attempts, webhook_noted: Arc::default() })
+        Ok(Self {
+            pool,
+            rules,
+            work,
+            tokens: Tokens::new(&key),
+            intake,
+            attempts,
+            webhook_noted: Arc::default(),
+            intake_times: Arc::default(),
+        })
     }
 
     /// Says under which policy rows change, and which pages are configured; makes sure each page has its row.

@@ -76,13 +76,15 @@ impl Store {
             .await
     }
 
-    /// Deletes raw events, job runs and alerts that were over before a time.
+    /// Deletes raw events, echoes, times of intake, job runs and alerts that were over before a time.
     pub async fn forget_before(&self, time: Timestamp) -> Result<()> {
         self.intake
             .errand(move |conn| {
                 Box::pin(async move {
                     conn.run(sql::people::DROP_UNPARSED, &[time.ms().into()]).await?;
                     conn.run(sql::alerts::FORGET, &[time.ms().into()]).await?;
+                    conn.run(sql::echoes::DROP, &[time.ms().into()]).await?;
+                    conn.run(sql::echoes::DROP_INTAKE, &[time.ms().into()]).await?;
                     conn.run(sql::jobs::DROP_RUNS, &[time.ms().into()]).await.map(drop)
                 })
             })

@@ -18,6 +18,7 @@ mod backlog;
 mod breaker;
 mod claims;
 mod doubts;
+mod evidence;
 mod ground;
 mod groups;
 mod jobs;
@@ -96,6 +97,12 @@ conformance! {
     doubts {
         held_doubts_are_alerted_once_a_page a_message_more_is_granted_once no_message_more_past_the_hard_stop
         an_older_version_records_and_claims_nothing
+    }
+    evidence {
+        silence_settles_a_doubt_only_where_all_conditions_hold one_missing_echo_is_enough_to_hold
+        an_echo_too_late_is_no_echo the_sample_must_not_reach_back_too_far a_message_by_its_number_alone_is_no_match
+        the_intake_must_have_been_up_all_the_time a_second_message_is_proved_and_silence_counts_no_more
+        evidence_while_sending_stops_the_next_attempt old_echoes_are_forgotten
     }
     upkeep {
         a_lapsed_lease_is_a_doubt the_hard_stop_ends_waiting a_renewed_consent_starts_the_next_window

@@ -93,6 +93,9 @@ impl Desk<'_> {
             self.step(at, &Event::GivenBack { attempt });
             return Handle::Row(at, Said::Applied);
         };
+        if matches!(ending.outcome, Outcome::Accepted { .. }) {
+            self.may_be_second(at);
+        }
         let others_succeed = self.others_succeed.contains(&attempt);
         self.step(at, &Event::Ended { attempt, outcome: ending.outcome.clone(), others_succeed });
         Handle::Row(at, Said::Applied)
@@ -144,6 +147,13 @@ impl Desk<'_> {
         if state(self) != before {
             let now = self.now;
             self.notes.push(Note { attempt, ending: None, outcome: Some("lease_expired"), evidence: None, at: now });
+        }
+    }
+
+    /// An attempt of this opt-in is known to have arrived: with several, another one may be too.
+    pub(super) fn may_be_second(&mut self, at: usize) {
+        if self.entries.get(at).is_some_and(|entry| entry.after.attempts > 1) {
+            self.proofs.insert(at);
         }
     }
 

@@ -19,6 +19,7 @@ impl Desk<'_> {
         self.save(conn).await?;
         self.note(conn).await?;
         self.write_pages(conn).await?;
+        self.write_doubts(conn).await?;
         self.tell_misses();
         self.write_rest(conn).await
     }
@@ -80,11 +81,6 @@ impl Desk<'_> {
         for (page, raw) in &self.unparsed {
             let values = [self.now.ms().into(), text(page.as_ref().map(PageId::as_str)), raw.as_str().into()];
             conn.run(sql::people::KEEP_UNPARSED, &values).await?;
-        }
-        for page in &self.settled {
-            if conn.row::<i64>(sql::doubt::ANY, &[page.as_str().into()]).await?.is_none() {
-                self.resolved.insert((Kind::UncertainHeld, page.to_string()));
-            }
         }
         for (kind, cause) in &self.resolved {
             let values = [kind.as_str().into(), cause.as_str().into(), self.now.ms().into()];

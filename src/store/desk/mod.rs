@@ -6,6 +6,7 @@
 
 pub(super) mod accept;
 mod apply;
+mod doubt;
 mod flush;
 mod gather;
 mod pages;
@@ -89,6 +90,10 @@ pub(super) struct Desk<'a> {
     notes: Vec<Note>,
     burials: Vec<(String, Option<Timestamp>)>,
     unparsed: Vec<(Option<PageId>, String)>,
+    /// Attempts named by an echo that bears our token.
+    echoes: BTreeMap<AttemptId, PageId>,
+    /// Opt-ins of whose attempts a second one may be known to have arrived.
+    proofs: BTreeSet<usize>,
     /// Pages on which somebody is no longer in doubt.
     settled: BTreeSet<PageId>,
     /// To be raised: the detail, and how often.
@@ -151,6 +156,8 @@ impl<'a> Desk<'a> {
             notes: Vec::new(),
             burials: Vec::new(),
             unparsed: Vec::new(),
+            echoes: BTreeMap::new(),
+            proofs: BTreeSet::new(),
             settled: BTreeSet::new(),
             alerts: BTreeMap::new(),
             missed: BTreeMap::new(),

@@ -56,6 +56,9 @@ impl Desk<'_> {
     }
 
     fn by_attempt(&mut self, links: &Links, sign: Sign, at: Timestamp) -> Targets {
+        if matches!(sign, Sign::Echo { .. }) {
+            self.echoed(links);
+        }
         let by_token = links.attempts.iter().filter_map(|attempt| self.attempts.get(attempt));
         let by_message = links.message_ids.iter().filter_map(|id| self.messages.get(id));
         let known: Vec<_> = by_token.chain(by_message).copied().collect();
@@ -65,9 +68,20 @@ impl Desk<'_> {
                 let cycle = self.entries.get(index).map(|entry| entry.after.cycle);
                 *targets.entry(index).or_default() |= cycle == Some(known.cycle);
                 self.file(known.attempt, sign.as_str(), at);
+                self.may_be_second(index);
             }
         }
         targets
+    }
+
+    /// Keeps which attempts an echo named by our token: what silence is worth is measured by them.
+    fn echoed(&mut self, links: &Links) {
+        for attempt in &links.attempts {
+            let row = self.attempts.get(attempt).and_then(|known| self.by_id.get(&known.optin));
+            if let Some(entry) = row.and_then(|at| self.entries.get(*at)) {
+                self.echoes.insert(*attempt, entry.after.page.clone());
+            }
+        }
     }
 
     fn already_written(&self, index: usize) -> bool {

@@ -20,6 +20,9 @@ statements! {
                   AND o.resent_at IS NULL AND o.opted_out_at IS NULL AND o.greeted_elsewhere = 0 AND o.opted_in_at > $3
                 ORDER BY o.lease_until, o.id LIMIT $6"]
     }
-    /// Open alerts of a kind: cause, how often raised. $1: kind.
-    ALERTS = "doubt_alerts" { both: ["SELECT cause, times FROM alerts WHERE resolved_at IS NULL AND kind = $1"] }
+    /// How many attempts of one consent are known to have arrived. $1: opt-in, $2: cycle.
+    ARRIVED = "doubt_arrived" {
+        both: ["SELECT count(*) FROM attempts
+                WHERE optin_id = $1 AND cycle = $2 AND (outcome = 'accepted' OR evidence IS NOT NULL)"]
+    }
 }

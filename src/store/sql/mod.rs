@@ -11,6 +11,7 @@ pub(super) mod backlog;
 pub(super) mod batches;
 pub(super) mod claim;
 pub(super) mod doubt;
+pub(super) mod echoes;
 pub(super) mod health;
 pub(super) mod jobs;
 pub(super) mod optins;
@@ -77,6 +78,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Sql> {
         batches::ALL,
         claim::ALL,
         doubt::ALL,
+        echoes::ALL,
         health::ALL,
         jobs::ALL,
         optins::ALL,
@@ -94,11 +96,13 @@ pub(super) fn all() -> impl Iterator<Item = &'static Sql> {
 }
 
 /// Every statement over many rows.
-pub(super) fn batches() -> [&'static Batch; 8] {
+pub(super) fn batches() -> [&'static Batch; 10] {
     [
         &accept::ACCEPT,
         &attempts::BY_MESSAGE,
         &attempts::NOTE,
+        &echoes::COUNTED,
+        &echoes::HEARD,
         &optins::IDS_BY_LOGIN,
         &optins::IDS_BY_PSID,
         &optins::INSERT,

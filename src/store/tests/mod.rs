@@ -1,5 +1,6 @@
 //! The statements, on both engines: each is understood, and the ones that must be cheap are planned cheaply.
 
+mod echo_plans;
 #[path = "../../../tests/support/pg.rs"]
 mod pg;
 mod plans;
