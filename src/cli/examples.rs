@@ -131,6 +131,15 @@ Examples:
 Only what is uncertain changes, and only what was so before the given time. Look first: firstword optin show ID tells \
 what is known of each attempt, and the page's inbox shows what arrived. A wrong --not-sent sends a second message.";
 
+pub(super) const DOUBTS: &str = "\
+With policy.uncertain = \"evidence\" somebody in doubt is sent to again, once, only where no condition is named here. \
+`firstword optin show ID` tells the same of one opt-in.
+
+Examples:
+  firstword optin doubts
+  firstword optin doubts --page 1234567890 --json
+  firstword optin doubts --page 1234567890 --trust";
+
 pub(super) const OPT_OUT: &str = "\
 Examples:
   firstword optin opt-out 4711

@@ -39,6 +39,9 @@ pub enum OptinCommand {
     /// Say how attempts of unknown end really ended: for opt-ins that are uncertain
     #[command(after_help = examples::SETTLE)]
     Settle(SettleArgs),
+    /// Tell why attempts of unknown end are held, page by page, with the figures
+    #[command(after_help = examples::DOUBTS)]
+    Doubts(DoubtsArgs),
     /// Record that a person said stop; nothing is sent to them any more
     #[command(after_help = examples::OPT_OUT)]
     OptOut(Chosen),
@@ -180,6 +183,20 @@ pub struct SettleArgs {
     /// No message arrived: it is sent (again) while the window is open
     #[arg(long)]
     pub not_sent: bool,
+    /// How it reports.
+    #[command(flatten)]
+    pub report: Report,
+}
+
+/// `firstword optin doubts`.
+#[derive(Debug, Args)]
+pub struct DoubtsArgs {
+    /// Only this page
+    #[arg(long, value_name = "ID", value_parser = values::page)]
+    pub page: Option<PageId>,
+    /// Let silence count again on a page where a second message was proved; it is measured anew
+    #[arg(long, requires = "page")]
+    pub trust: bool,
     /// How it reports.
     #[command(flatten)]
     pub report: Report,

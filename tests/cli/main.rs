@@ -212,6 +212,14 @@ fn attempts_of_unknown_end_are_settled() {
         site.done(&format!("optin add --page 1 --login-id {login}"));
     }
     in_doubt(&site);
+    let told = site.json("optin doubts --page 1 --json");
+    assert_eq!((&told["in_doubt"], &told["held"], &told["echoed"]), (&2.into(), &2.into(), &0.into()));
+    for line in ["optin doubts", "optin show 1"] {
+        assert!(site.done(line).contains("0 of 300 accepted messages in a row were echoed"), "{line}");
+    }
+    assert!(site.done("status").contains("2 in doubt"));
+    site.run("optin doubts --trust").assert().code(2).stderr(contains("--page"));
+    site.run("optin doubts --trust --page 1").assert().code(0).stderr(contains("nothing was proved"));
     site.run("optin settle 1").assert().code(2).stderr(contains("--sent"));
     site.run("optin settle --sent").assert().code(2).stderr(contains("--before"));
     site.run("optin settle 1 --sent --not-sent").assert().code(2);
@@ -230,7 +238,7 @@ async fn in_doubt(site: &Site) {
     use sqlx::{Connection, SqliteConnection};
     let url = format!("sqlite://{}", site.path("firstword.db").display());
     let mut connection = SqliteConnection::connect(&url).await.unwrap();
-    sqlx::query("UPDATE optins SET state = 'uncertain', maybe_greeted_at = state_since, attempts = 1 WHERE id < 3")
+    sqlx::query("UPDATE optins SET state = 'uncertain', maybe_greeted_at = state_since, lease_until = 1, attempts = 1 WHERE id < 3")
         .execute(&mut connection)
         .await
         .unwrap();

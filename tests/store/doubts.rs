@@ -71,6 +71,7 @@ pub(crate) async fn held_doubts_are_alerted_once_a_page(ground: Ground) {
     assert_eq!((ground.state(bert.optin).await, alerts(&ground).await), (State::Sent, vec![]));
     // An alert nobody stands behind goes at the next look.
     ground.store.raise(Alert::new(Kind::UncertainHeld, "1001", ""), settled_at()).await.unwrap();
+    assert_eq!((settle(&ground, settled_at()).await, alerts(&ground).await), ((0, 0), vec![]));
     ground.store.raise(Alert::new(Kind::UncertainHeld, "1001", ""), settled_at()).await.unwrap();
     ground.store.resolve(Kind::UncertainHeld, "1001".into(), settled_at()).await.unwrap();
     assert_eq!(alerts(&ground).await, []);

@@ -19,9 +19,9 @@ pub(super) fn state(o: &OptIn, policy: &Policy, now: Timestamp) -> String {
             format!("An attempt failed; the next one follows{at}, {}.", until())
         }
         State::Sending => "A request is on its way.".to_owned(),
-        State::Uncertain => "A message may have arrived. It is not sent again by itself, so that nobody gets two; a \
-                             reply, a receipt or an operator settles it."
-            .to_owned(),
+        State::Uncertain => {
+            "A message may have arrived. A reply, an echo, a receipt or an operator settles it.".to_owned()
+        }
         State::Sent => {
             let over = o.state_since.plus(policy.answer_window);
             format!("The message was accepted. A reply is waited for until {}.", time(over))

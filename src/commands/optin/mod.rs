@@ -5,12 +5,14 @@
 //! | `add` `import/` | in |
 //! | `list` `show` `export` | out |
 //! | `order` | retry, cancel, opt-out |
+//! | `doubts` | why attempts of unknown end are held |
 //! | `settle` | how attempts of unknown end really ended |
 //! | `who` | which opt-in an operator means |
 //! | `row` | an opt-in as the export writes it |
 //! | `explain` | what states and errors mean, in words |
 
 mod add;
+mod doubts;
 mod explain;
 mod export;
 mod import;
@@ -36,6 +38,7 @@ pub(super) async fn run(command: &OptinCommand, global: &Global) -> anyhow::Resu
         OptinCommand::Retry(chosen) => Box::pin(order::run(Command::Retry, chosen, global)).await,
         OptinCommand::Cancel(chosen) => Box::pin(order::run(Command::Cancel, chosen, global)).await,
         OptinCommand::Settle(args) => Box::pin(settle::run(args, global)).await,
+        OptinCommand::Doubts(args) => Box::pin(doubts::run(args, global)).await,
         OptinCommand::OptOut(chosen) => Box::pin(order::run(Command::OptOut, chosen, global)).await,
     }
 }

@@ -5,11 +5,11 @@ use std::io;
 use serde_json::{Value, json};
 
 use super::row::Row;
-use super::{Exit, explain, open, out, who};
+use super::{Exit, doubts, explain, open, out, who};
 use crate::cli::Global;
 use crate::cli::optin::ShowArgs;
 use crate::clock::Clock;
-use crate::domain::optin::OptIn;
+use crate::domain::optin::{OptIn, State};
 use crate::domain::policy::Policy;
 use crate::domain::time::Timestamp;
 use crate::store::report::AttemptRow;
@@ -20,7 +20,8 @@ pub(super) async fn run(args: &ShowArgs, global: &Global) -> anyhow::Result<Exit
     let optin = who::find(&store, &args.id, args.page.as_ref()).await?;
     let attempts = store.attempts_of(optin.id).await?;
     let now = open::store_clock(&store).await?.now();
-    let whole = Story { optin: &optin, attempts: &attempts, policy: &config.policy, now };
+    let doubts = if optin.state == State::Uncertain { doubts::of_one(&store, &optin, now).await? } else { Vec::new() };
+    let whole = Story { optin: &optin, attempts: &attempts, doubts, policy: &config.policy, now };
     if args.report.json {
         out::json(&whole.json()?)?;
     } else {
@@ -32,6 +33,8 @@ pub(super) async fn run(args: &ShowArgs, global: &Global) -> anyhow::Result<Exit
 struct Story<'a> {
     optin: &'a OptIn,
     attempts: &'a [AttemptRow],
+    /// Why it is not sent to again.
+    doubts: Vec<String>,
     policy: &'a Policy,
     now: Timestamp,
 }
@@ -40,6 +43,7 @@ impl Story<'_> {
     /// What it means, first of all what happens next.
     fn meaning(&self) -> Vec<String> {
         let mut lines = vec![explain::state(self.optin, self.policy, self.now)];
+        lines.extend(self.doubts.iter().cloned());
         lines.extend(self.optin.reason.and_then(explain::reason).map(str::to_owned));
         for attempt in self.attempts {
             let line = explain::attempt(attempt).map(str::to_owned);
@@ -59,6 +63,7 @@ impl Story<'_> {
                 "renewed_at": time(o.renewed_at),
                 "maybe_greeted_at": time(o.maybe_greeted_at),
                 "greeted_elsewhere": o.greeted_elsewhere,
+                "resent_at": time(o.resent_at),
                 "next_attempt_at": time(o.next_attempt_at),
                 "lease_until": time(o.lease_until),
                 "history": self.attempts.iter().map(attempt_json).collect::<Vec<_>>(),
@@ -103,6 +108,7 @@ impl Story<'_> {
             ("next attempt", o.next_attempt_at.map(time)),
             ("lease until", o.lease_until.map(time)),
             ("maybe greeted", o.maybe_greeted_at.map(time)),
+            ("sent again", o.resent_at.map(|at| format!("granted {}", time(at)))),
             ("greeted by", o.greeted_elsewhere.then(|| "another app of the page".to_owned())),
             ("sent", o.sent_at.map(time)),
             ("message", o.message_id.clone()),

@@ -52,6 +52,9 @@ fn troubles(page: &Page, now: Timestamp) -> Vec<String> {
         let until = page.held_until.map_or_else(String::new, |until| format!(", next look {}", away(until, now)));
         troubles.push(format!("held for {reason} since {}{until}", time(since)));
     }
+    if let Some(count) = page.states.get(State::Uncertain.as_str()).filter(|count| **count > 0) {
+        troubles.push(format!("{count} in doubt; `firstword optin doubts` tells why they are not sent again"));
+    }
     if let Some(until) = page.paused_until {
         troubles.push(format!("the platform asked to wait; goes on {}", away(until, now)));
     }
