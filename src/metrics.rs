@@ -42,6 +42,7 @@ pub struct Metrics {
     usage_percent: Family<Label, Gauge>,
     events: Counters,
     refused: Counters,
+    reply_sources: Counters,
     next_deadline: Gauge,
     ready: Gauge,
 }
@@ -59,6 +60,7 @@ impl Default for Metrics {
             usage_percent: Family::default(),
             events: Family::default(),
             refused: Family::default(),
+            reply_sources: Family::default(),
             next_deadline: Gauge::default(),
             ready: Gauge::default(),
         };
@@ -77,6 +79,7 @@ impl Metrics {
         r.register("usage_percent", "Highest usage header of a page, in percent", self.usage_percent.clone());
         r.register("webhook_events", "Webhook events by kind", self.events.clone());
         r.register("webhook_refused", "Webhook requests refused, by reason", self.refused.clone());
+        r.register("reply_sources", "Replies by how they say what they answer", self.reply_sources.clone());
         r.register("next_deadline_seconds", "Time to the earliest hard stop still open", self.next_deadline.clone());
         r.register("ready", "Whether the service can do its work", self.ready.clone());
     }
@@ -110,6 +113,11 @@ impl Metrics {
     /// A webhook request was refused.
     pub fn webhook_refused(&self, why: &'static str) {
         self.refused.get_or_create(&Label("why", why.to_owned())).inc();
+    }
+
+    /// A reply said in this way what it answers.
+    pub fn reply_source(&self, source: &str) {
+        self.reply_sources.get_or_create(&Label("source", source.to_owned())).inc();
     }
 
     /// The counts of the store, and the time to the earliest hard stop.

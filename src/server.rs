@@ -15,15 +15,17 @@ use axum::routing::get;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use rustix::net::sockopt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::{Service, ServiceExt};
-use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
 use tower_http::timeout::RequestBodyDeadlineLayer;
 
 use crate::clock::Clock;
+use crate::intake::problem::Problem;
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
 use crate::store::Store;
@@ -34,6 +36,11 @@ const LONGEST_SILENCE: Duration = Duration::from_secs(15);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long connections may take to finish after the stop.
 const DRAIN: Duration = Duration::from_secs(5);
+
+/// The most headers of a request; more are answered with 431.
+const MOST_HEADERS: usize = 64;
+/// The largest head of a request, and what a connection buffers at the most, in bytes.
+const LARGEST_HEAD: usize = 32 * 1024;
 
 /// What the listener allows.
 #[derive(Debug, Clone, Copy)]
@@ -121,12 +128,15 @@ pub async fn serve(listener: TcpListener, face: Face, front: Front, limits: Limi
 async fn connection(stream: TcpStream, app: Router, limits: Limits, stop: CancellationToken) {
     // Answers are small, and somebody waits for them.
     _ = stream.set_nodelay(true);
+    give_up_on_the_dead(&stream, limits.body_timeout);
     let service = TowerToHyperService::new(
         app.map_request(|request: hyper::Request<hyper::body::Incoming>| request.map(Body::new)),
     );
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.body_timeout)
+        .max_headers(MOST_HEADERS)
+        .max_buf_size(LARGEST_HEAD)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
@@ -141,15 +151,40 @@ async fn connection(stream: TcpStream, app: Router, limits: Limits, stop: Cancel
     }
 }
 
+/// Has the kernel end a connection whose peer takes nothing any more, or is gone without a word: what was written and
+/// not acknowledged in time, and then nothing to be heard. Without it such a connection would keep its place for ever.
+fn give_up_on_the_dead(stream: &TcpStream, patience: Duration) {
+    let unacknowledged = u32::try_from(patience.as_millis()).unwrap_or(u32::MAX);
+    let set = sockopt::set_tcp_user_timeout(stream, unacknowledged)
+        .and_then(|()| sockopt::set_socket_keepalive(stream, true))
+        .and_then(|()| sockopt::set_tcp_keepidle(stream, patience.max(Duration::from_secs(1))));
+    if let Err(error) = set {
+        tracing::debug!(%error, "the kernel will not watch over a connection");
+    }
+}
+
 fn router(face: Face, front: Front, body_timeout: Duration) -> Router {
     let admin =
         || Router::new().route("/healthz", get(health)).route("/readyz", get(ready)).route("/metrics", get(metrics));
     let routes = match face {
         Face::All => admin().fallback(behind),
         Face::Public => Router::new().fallback(behind),
-        Face::Admin => admin(),
+        Face::Admin => admin().fallback(async || Problem::not_found("There is nothing at this address.")),
     };
-    routes.layer(CatchPanicLayer::new()).layer(RequestBodyDeadlineLayer::new(body_timeout)).with_state(front)
+    let routes = routes.method_not_allowed_fallback(async || Problem::method_not_allowed().into_response());
+    routes.layer(CatchPanicLayer::custom(Panicked)).layer(RequestBodyDeadlineLayer::new(body_timeout)).with_state(front)
+}
+
+/// What a panic in a handler is answered with. The panic itself is in the log, by the process's hook.
+#[derive(Clone)]
+struct Panicked;
+
+impl ResponseForPanic for Panicked {
+    type ResponseBody = Body;
+
+    fn response_for_panic(&mut self, _: Box<dyn std::any::Any + Send>) -> hyper::Response<Body> {
+        Problem::internal().into_response()
+    }
 }
 
 /// Hands a request to the rooms behind.
@@ -160,7 +195,7 @@ async fn behind(State(front): State<Front>, request: Request) -> Response {
 }
 
 fn later(why: &'static str) -> Response {
-    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "10")], why).into_response()
+    Problem::busy(why).into_response()
 }
 
 async fn health(State(front): State<Front>) -> Response {

@@ -169,3 +169,13 @@ pub(super) const MAN: &str = "\
 Examples:
   firstword man | man -l -
   firstword man /usr/local/share/man/man1";
+
+pub(super) const ERASE: &str = "\
+It cannot be undone. Raw events that name the person go too; attempts in flight are stopped. Backups are yours to look \
+after. Ids that no opt-in has are remembered as erased all the same, on every page, so that nothing is stored of them.
+
+Examples:
+  firstword optin erase 4711
+  firstword optin erase --yes --json psid:6543210987
+  firstword optin erase asid:10203040506070809
+  firstword optin erase 1234567890/5f2c...";

@@ -72,7 +72,7 @@ pub enum Command {
     /// List jobs with their next and latest runs, or run one now, as cron or a systemd timer would
     #[command(subcommand, after_help = examples::JOB)]
     Job(JobCommand),
-    /// Look after opt-ins: add, import, list, show, export, retry, cancel, opt out
+    /// Look after opt-ins: add, import, list, show, export, retry, cancel, opt out, erase
     #[command(subcommand, after_help = examples::OPTIN)]
     Optin(optin::OptinCommand),
     /// Print a sample configuration, or check yours

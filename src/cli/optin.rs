@@ -45,6 +45,30 @@ pub enum OptinCommand {
     /// Record that a person said stop; nothing is sent to them any more
     #[command(after_help = examples::OPT_OUT)]
     OptOut(Chosen),
+    /// Delete everything about a person; a keyed hash stays, so that they are never written to again
+    #[command(after_help = examples::ERASE)]
+    Erase(EraseArgs),
+}
+
+/// `firstword optin erase`.
+#[derive(Debug, Args)]
+pub struct EraseArgs {
+    /// Whose data
+    #[arg(
+        value_name = "ID",
+        help = "A number, a login_id, PAGE/LOGIN_ID, login:LOGIN_ID, psid:PSID or asid:APP_SCOPED_ID",
+        required = true
+    )]
+    pub ids: Vec<String>,
+    /// Only on this page; else on every page where the person is known by that id
+    #[arg(long, value_name = "ID", value_parser = values::page)]
+    pub page: Option<PageId>,
+    /// Do not ask
+    #[arg(long, short)]
+    pub yes: bool,
+    /// How it reports.
+    #[command(flatten)]
+    pub report: Report,
 }
 
 /// `firstword optin add`.

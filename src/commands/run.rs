@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Global, RunArgs};
@@ -15,7 +16,7 @@ use crate::config::{self, Environment};
 use crate::daemon::Listeners;
 use crate::roster::Roster;
 use crate::store::Store;
-use crate::{daemon, lifecycle, server, telemetry};
+use crate::{daemon, intake, lifecycle, server, telemetry};
 
 /// Runs the daemon until a signal ends it.
 ///
@@ -40,10 +41,11 @@ pub async fn run(_: &RunArgs, global: &Global) -> anyhow::Result<Exit> {
     let signals = lifecycle::signals(stop.clone(), async || reload(&house, &path, &environment).await);
     let daemon = async {
         let pages = config.pages.len();
-        let ended = daemon::run(Arc::clone(&config), node_name(), listeners, stop.clone(), |roster, store| {
-            _ = house.set((Arc::clone(roster), store.clone()));
-            lifecycle::ready(&format!("sending for {pages} page(s)"));
-        });
+        let ended =
+            daemon::run(Arc::clone(&config), node_name(), listeners, stop.clone(), |roster, store, settings| {
+                _ = house.set(House { roster: Arc::clone(roster), store: store.clone(), settings });
+                lifecycle::ready(&format!("sending for {pages} page(s)"));
+            });
         let ended = ended.await;
         stop.cancel();
         ended
@@ -67,26 +69,38 @@ async fn listen(key: &str, addr: SocketAddr) -> anyhow::Result<TcpListener> {
         .with_context(|| format!("cannot listen on {addr}; is another process there? {key} says where"))
 }
 
-/// What SIGHUP does: pages, tokens, messages and rates are read again; the rest of the file needs a restart.
-async fn reload(house: &OnceLock<(Arc<Roster>, Store)>, path: &Path, environment: &Environment) {
+/// What a reload changes.
+struct House {
+    roster: Arc<Roster>,
+    store: Store,
+    settings: watch::Sender<Arc<intake::Settings>>,
+}
+
+/// What SIGHUP does: pages, tokens, messages and rates are read again, and what intake checks requests with; the rest
+/// of the file needs a restart.
+async fn reload(house: &OnceLock<House>, path: &Path, environment: &Environment) {
     if let Err(what) = reread(house, path, environment).await {
         tracing::error!("{what}");
     }
 }
 
 /// Takes the pages over, or says why not.
-async fn reread(house: &OnceLock<(Arc<Roster>, Store)>, path: &Path, environment: &Environment) -> Result<(), String> {
-    let (roster, store) = house.get().ok_or("not reloaded: the service is still starting")?;
+async fn reread(house: &OnceLock<House>, path: &Path, environment: &Environment) -> Result<(), String> {
+    let House { roster, store, settings } = house.get().ok_or("not reloaded: the service is still starting")?;
     let config = config::load(path, environment)
         .map_err(|faults| format!("not reloaded, the old configuration stays: {faults}"))?;
     roster.load(&config.pages).map_err(|fault| format!("not reloaded, the old pages stay: {fault}"))?;
+    settings.send_replace(daemon::intake_settings(&config));
     // A page that is new to the database is sent for only once it has its row there.
     let pages = config.pages.iter().map(|page| page.id.clone());
     store.govern(store.policy(), pages).await.map_err(|error| {
         format!("reloaded, but new pages are not in the database; reload again when it answers: {}", error.chain())
     })?;
     let pages = config.pages.len();
-    tracing::info!(pages, "pages, tokens, messages and rates reloaded; other keys need a restart");
+    tracing::info!(
+        pages,
+        "pages, tokens, messages and rates reloaded, and what requests are checked with; other keys need a restart"
+    );
     Ok(())
 }
 

@@ -13,6 +13,7 @@ pub(super) fn check(source: &mut Source, config: &Config) {
     window(source, config);
     addresses(source, config);
     closed_doors(source, config);
+    privacy(source, config);
     rates(source, config);
     login(source, config);
 }
@@ -69,6 +70,21 @@ fn closed_doors(source: &mut Source, config: &Config) {
     }
     if config.server.api_token.is_none() {
         source.warn("server.api_token: is missing, so POST /optins is closed".to_owned());
+    }
+}
+
+/// People's requests need all of it, or none will be served.
+fn privacy(source: &mut Source, config: &Config) {
+    let derives = config.login.as_ref().is_some_and(|login| login.client_token.is_some());
+    if derives && config.server.public_url.is_none() {
+        source.warn("server.public_url: is missing, so POST /data-deletion answers 403".to_owned());
+    }
+    if !derives && config.server.public_url.is_some() {
+        source.warn(
+            "login.client_token: is missing, so POST /data-deletion and /deauthorize answer 403: nobody can be found \
+             by an app-scoped id"
+                .to_owned(),
+        );
     }
 }
 

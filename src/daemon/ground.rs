@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::tasks::{Workers, tasks, ticks};
@@ -203,25 +204,33 @@ impl Ground {
         }
     }
 
-    pub(super) fn intake(&self, store: &Store) -> Intake {
-        let Config { messenger, login, server, .. } = self.config.as_ref();
-        let derivation = login.as_ref().and_then(|login| {
-            let app_id = login.app_id.clone().or_else(|| messenger.app_id.clone())?;
-            Some(intake::Derivation { app_id, client_token: login.client_token.clone()? })
-        });
-        Intake {
-            store: Arc::new(store.clone()),
-            clock: self.shared_clock(),
-            settings: Arc::new(intake::Settings {
-                app_secrets: messenger.app_secrets.clone(),
-                verify_token: messenger.verify_token.clone(),
-                api_token: server.api_token.clone(),
-                app_id: messenger.app_id.clone(),
-                login: derivation,
-                stop_words: StopWords::new(&self.config.stop_words),
-                max_body: server.max_body,
-            }),
-            metrics: Arc::clone(&self.metrics),
-        }
+    pub(super) fn intake(&self, store: &Store, settings: watch::Receiver<Arc<intake::Settings>>) -> Intake {
+        Intake::new(Arc::new(store.clone()), self.shared_clock(), settings, Arc::clone(&self.metrics))
     }
+}
+
+/// What intake needs of a configuration.
+#[must_use]
+pub fn intake_settings(config: &Config) -> Arc<intake::Settings> {
+    let Config { messenger, login, server, .. } = config;
+    let secrets = login.as_ref().map(|login| &login.app_secrets).filter(|secrets| !secrets.is_empty());
+    Arc::new(intake::Settings {
+        app_secrets: messenger.app_secrets.clone(),
+        login_secrets: secrets.unwrap_or(&messenger.app_secrets).clone(),
+        verify_token: messenger.verify_token.clone(),
+        api_token: server.api_token.clone(),
+        app_id: messenger.app_id.clone(),
+        login: derivation(config),
+        public_url: server.public_url.clone(),
+        stop_words: StopWords::new(&config.stop_words),
+        max_body: server.max_body,
+    })
+}
+
+/// How `login_id`s are derived, where the configuration has what it takes.
+#[must_use]
+pub fn derivation(config: &Config) -> Option<intake::Derivation> {
+    let login = config.login.as_ref()?;
+    let app_id = login.app_id.clone().or_else(|| config.messenger.app_id.clone())?;
+    Some(intake::Derivation { app_id, client_token: login.client_token.clone()? })
 }

@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -26,6 +27,7 @@ use crate::server::Face;
 use crate::store::{self, Store};
 pub use advice::job_warnings;
 use ground::Ground;
+pub use ground::{derivation, intake_settings};
 pub use once::run_job;
 use standing::keep_standing;
 pub use tasks::job_specs;
@@ -49,7 +51,7 @@ pub async fn run(
     node: String,
     listeners: Listeners,
     stop: CancellationToken,
-    ready: impl FnOnce(&Arc<Roster>, &Store),
+    ready: impl FnOnce(&Arc<Roster>, &Store, watch::Sender<Arc<intake::Settings>>),
 ) -> anyhow::Result<bool> {
     let specs = job_specs(&config)?.into_iter().map(Arc::new).collect();
     let ground = Ground { stop: stop.clone(), ..Ground::new(config, node, SystemClock::new(), specs) };
@@ -86,16 +88,17 @@ pub async fn run(
         keep_time(store.clone(), Arc::clone(&ground.clock), Arc::clone(&ground.pulse), stop.clone()),
     );
     tasks.spawn("counts", count(store.clone(), ground.shared_clock(), Arc::clone(&ground.metrics), stop.clone()));
-    _ = house.set((intake::router(ground.intake(&store)), store.clone()));
     let standing = keep_standing(store.clone(), ground.node.clone(), ground.shared_clock(), stop.clone());
     tasks.spawn("standing", standing);
+    let (settings, read_settings) = watch::channel(intake_settings(&ground.config));
+    _ = house.set((intake::router(ground.intake(&store, read_settings)), store.clone()));
     tracing::info!(
         node = ground.node,
         pages = ground.config.pages.len(),
         database = ground.config.database.shown(),
         "ready"
     );
-    ready(&roster, &store);
+    ready(&roster, &store, settings);
 
     let watchdog_done = CancellationToken::new();
     let feeding = lifecycle::watchdog(Arc::clone(&ground.pulse), ground.shared_clock(), watchdog_done.clone());

@@ -39,8 +39,12 @@ words! {
         WebhookSilence = "webhook_silence",
         /// People reply whose message nobody can name (page).
         UnlinkedReplies = "unlinked_replies",
-        /// Webhooks come with a wrong signature (`webhooks`).
+        /// A reply says in a way nobody has seen what it answers (the way).
+        ReplySource = "reply_source",
+        /// Requests come with a wrong signature (the secret they were checked with).
         BadSignatures = "bad_signatures",
+        /// A person's request could not be served, because a key is not set (the key).
+        RequestRefused = "request_refused",
         /// Signed events could not be understood (page).
         UnparsableEvents = "unparsable_events",
         /// The platform warned a page, or stopped it, for its policies (page).
@@ -67,6 +71,7 @@ impl Kind {
             | Self::SecondPsid
             | Self::GraphVersion
             | Self::UnlinkedReplies
+            | Self::ReplySource
             | Self::UnparsableEvents
             | Self::NodeOutdated
             | Self::ClockSkew
@@ -87,7 +92,9 @@ impl Kind {
                 | Self::SecondMessage
                 | Self::SecondPsid
                 | Self::UnlinkedReplies
+                | Self::ReplySource
                 | Self::BadSignatures
+                | Self::RequestRefused
                 | Self::UnparsableEvents
                 | Self::PolicyEnforcement
         )
@@ -112,7 +119,9 @@ impl Kind {
             Self::PlatformUnreachable => "the platform does not answer",
             Self::WebhookSilence => "no webhook comes",
             Self::UnlinkedReplies => "people reply whose message cannot be named",
-            Self::BadSignatures => "webhooks with a wrong signature",
+            Self::ReplySource => "replies are linked in a new way",
+            Self::BadSignatures => "requests with a wrong signature",
+            Self::RequestRefused => "a person's request could not be served",
             Self::UnparsableEvents => "webhook events that could not be understood",
             Self::PolicyEnforcement => "the platform enforced its policies",
             Self::JobFailing => "a job fails",
@@ -147,7 +156,11 @@ impl Kind {
             Self::PlatformUnreachable => "check the network and messenger.graph_url; `firstword doctor` tries it",
             Self::WebhookSilence => "check the webhook's address, the proxy before it, and the app's dashboard",
             Self::UnlinkedReplies => "`firstword doctor` tells more; replies without a known message settle nothing",
-            Self::BadSignatures => "somebody else posts to the webhook, or messenger.app_secret is not the app's",
+            Self::ReplySource => "look at a reply or two: is the person linked whom it came from?",
+            Self::BadSignatures => "the secret is not the app's, a proxy changes bodies, or somebody else posts",
+            Self::RequestRefused => {
+                "set the key and reload; delete that person's data with `firstword optin erase` if they ask again"
+            }
             Self::UnparsableEvents => "they are kept for 14 days in the table unparsed; a later version may read them",
             Self::PolicyEnforcement => "read the page's support inbox at the platform",
             Self::JobFailing => "`firstword job list` has the reason",
@@ -273,6 +286,6 @@ mod tests {
     #[test]
     fn moments_pass_and_states_stand() {
         let passing: Vec<_> = Kind::ALL.iter().filter(|kind| kind.passes()).map(|kind| kind.as_str()).collect();
-        insta::assert_snapshot!(passing.join(" "), @"missed second_message second_psid unlinked_replies bad_signatures unparsable_events policy_enforcement");
+        insta::assert_snapshot!(passing.join(" "), @"missed second_message second_psid unlinked_replies reply_source bad_signatures request_refused unparsable_events policy_enforcement");
     }
 }

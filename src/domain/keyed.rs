@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::ids::{LoginId, PageId, Psid};
+use super::time::Timestamp;
 
 /// HMAC-SHA256 of the parts, one after the other.
 #[must_use]
@@ -51,6 +52,15 @@ impl StoreKey {
     #[must_use]
     pub fn psid_tombstone(&self, page: &PageId, psid: &Psid) -> String {
         self.person(b"psid", page, psid.as_str())
+    }
+
+    /// The code of a deletion request: the same for the same request, unguessable, and it names nobody.
+    #[must_use]
+    pub fn deletion_code(&self, user: &str, issued_at: Timestamp) -> String {
+        let at = issued_at.ms().to_be_bytes();
+        let mut code = hex::encode(hmac_sha256(&self.0, &[b"deletion/", &at, user.as_bytes()]));
+        code.truncate(32);
+        code
     }
 
     fn person(&self, kind: &[u8], page: &PageId, id: &str) -> String {

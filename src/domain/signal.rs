@@ -134,6 +134,24 @@ pub enum Signal {
     },
 }
 
+/// Somebody, as a request for erasure names them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whom {
+    /// By the identifier of their opt-in.
+    Login(LoginId),
+    /// By their page-scoped identifier.
+    Psid(Psid),
+}
+
+/// Somebody on a page, whose data is to be erased.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// The page.
+    pub page: PageId,
+    /// The person.
+    pub whom: Whom,
+}
+
 /// An operator's command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::domain::time::Timestamp;
 
 /// How far a source's clock may be ahead of ours.
-const AHEAD: Duration = Duration::from_mins(5);
+pub(super) const AHEAD: Duration = Duration::from_mins(5);
 /// How old news may be. The platform gives up delivering after about 36 hours.
 const STALE: Duration = Duration::from_hours(7 * 24);
 

@@ -11,7 +11,7 @@ const RETRY_AFTER: &str = "30";
 
 /// A refusal. `kind` names it for machines and never changes; `detail` is for people.
 #[derive(Debug)]
-pub(super) struct Problem {
+pub struct Problem {
     kind: &'static str,
     title: &'static str,
     status: StatusCode,
@@ -36,17 +36,17 @@ impl Problem {
     }
 
     /// The word for metrics and for the end of `type`.
-    pub(super) fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         self.kind
     }
 
     /// 400: the body is not what the endpoint reads.
-    pub(super) fn malformed(detail: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn malformed(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new("malformed", StatusCode::BAD_REQUEST, "The body cannot be read", detail)
     }
 
     /// 401, with the challenge RFC 6750 asks for.
-    pub(super) fn unauthorized(token_given: bool) -> Self {
+    pub(crate) fn unauthorized(token_given: bool) -> Self {
         let (challenge, detail) = if token_given {
             (r#"Bearer realm="firstword", error="invalid_token""#, "The bearer token is not the configured one.")
         } else {
@@ -57,40 +57,70 @@ impl Problem {
     }
 
     /// 403: the endpoint is not set up.
-    pub(super) fn not_configured(detail: &'static str) -> Self {
+    pub(crate) fn not_configured(detail: &'static str) -> Self {
         Self::new("not_configured", StatusCode::FORBIDDEN, "Not set up here", detail)
     }
 
     /// 403: the handshake's token or the body's signature is missing or wrong.
-    pub(super) fn forbidden(kind: &'static str, detail: &'static str) -> Self {
+    pub(crate) fn forbidden(kind: &'static str, detail: &'static str) -> Self {
         Self::new(kind, StatusCode::FORBIDDEN, "Not from the platform", detail)
     }
 
+    /// 404: there is nothing.
+    pub(crate) fn not_found(detail: &'static str) -> Self {
+        Self::new("not_found", StatusCode::NOT_FOUND, "Not found", detail)
+    }
+
+    /// 405: there is something, for another method.
+    pub(crate) fn method_not_allowed() -> Self {
+        let detail = "The header Allow names the methods of this address.";
+        Self::new("method_not_allowed", StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", detail)
+    }
+
+    /// 408: the body took too long.
+    pub(crate) fn too_slow() -> Self {
+        let header = Some((header::CONNECTION, "close"));
+        let detail = "The body was not whole in time. Nothing was stored.";
+        Self { header, ..Self::new("too_slow", StatusCode::REQUEST_TIMEOUT, "Too slow", detail) }
+    }
+
     /// 413: too many bytes or items.
-    pub(super) fn too_large(detail: String) -> Self {
+    pub(crate) fn too_large(detail: String) -> Self {
         Self::new("too_large", StatusCode::PAYLOAD_TOO_LARGE, "Too large", detail)
     }
 
     /// 415: a coding or a type we do not read.
-    pub(super) fn unsupported(kind: &'static str, detail: &'static str) -> Self {
+    pub(crate) fn unsupported(kind: &'static str, detail: &'static str) -> Self {
         Self::new(kind, StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported type or coding", detail)
     }
 
     /// 422: it was read, and every item in it is invalid.
-    pub(super) fn unprocessable() -> Self {
+    pub(crate) fn unprocessable() -> Self {
         let detail = "Nothing was stored: every item is invalid. The results name each item's fault.";
         Self::new("invalid_items", StatusCode::UNPROCESSABLE_ENTITY, "No valid item", detail)
     }
 
     /// 503: nothing was stored; the same request may come again.
-    pub(super) fn unavailable() -> Self {
+    pub(crate) fn unavailable() -> Self {
         let detail = "The store did not take it. Nothing was lost: send the same request again.";
         let header = Some((header::RETRY_AFTER, RETRY_AFTER));
         Self { header, ..Self::new("unavailable", StatusCode::SERVICE_UNAVAILABLE, "Try again later", detail) }
     }
 
+    /// 503: not now, and the same request may come again.
+    pub(crate) fn busy(detail: &'static str) -> Self {
+        let header = Some((header::RETRY_AFTER, "10"));
+        Self { header, ..Self::new("busy", StatusCode::SERVICE_UNAVAILABLE, "Try again later", detail) }
+    }
+
+    /// 500: a fault of ours.
+    pub(crate) fn internal() -> Self {
+        let detail = "This is a fault here, not in the request. It is in the log.";
+        Self::new("internal", StatusCode::INTERNAL_SERVER_ERROR, "Internal fault", detail)
+    }
+
     /// The response, with the outcome of each item where there were items.
-    pub(super) fn respond<R: Serialize>(self, results: Option<R>) -> Response {
+    pub(crate) fn respond<R: Serialize>(self, results: Option<R>) -> Response {
         let body = Body {
             r#type: format!("urn:firstword:problem:{}", self.kind),
             title: self.title,

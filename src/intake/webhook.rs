@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::event::{self, NotUnderstood, Parsed, Reading};
 use super::problem::Problem;
-use super::{Intake, body, signature};
+use super::{Intake, body, notice, signature};
 use crate::domain::keyed::same;
 use crate::domain::signal::Receipt;
 use crate::domain::time::Timestamp;
@@ -34,7 +34,8 @@ pub(super) async fn handshake(
     State(intake): State<Intake>,
     query: Result<Query<Handshake>, QueryRejection>,
 ) -> Response {
-    let expected = intake.settings.verify_token.as_ref().map(ExposeSecret::expose_secret).unwrap_or_default();
+    let settings = intake.settings();
+    let expected = settings.verify_token.as_ref().map(ExposeSecret::expose_secret).unwrap_or_default();
     let known = |asked: &Handshake| {
         !expected.is_empty() && same(expected.as_bytes(), asked.verify_token.as_bytes()) && asked.mode == "subscribe"
     };
@@ -68,29 +69,33 @@ pub(super) async fn receive(State(intake): State<Intake>, request: Request) -> R
 }
 
 async fn take(intake: &Intake, request: Request) -> Result<(), Problem> {
-    let settings = &*intake.settings;
+    let settings = intake.settings();
+    let now = intake.clock.now();
     if settings.app_secrets.is_empty() {
         return Err(Problem::not_configured(
             "Set messenger.app_secret: without it no webhook can be told from a forgery.",
         ));
     }
     let (parts, body) = request.into_parts();
-    let body = body::read(&parts.headers, body, settings.max_body).await?;
+    let body = body::read(intake, &parts.headers, body, settings.max_body).await?;
     let claimed = signature::claimed(parts.headers.get(signature::HEADER));
     if !claimed.is_some_and(|claimed| signature::holds(&settings.app_secrets, &claimed, &body)) {
         // The platform never signs badly: a well-formed signature that does not hold means a wrong secret here, or a
         // proxy that changes bodies. Anything else is the internet's noise.
         if claimed.is_some() {
             tracing::warn!(bytes = body.len(), "webhook refused: the signature does not hold");
+            intake.bad_signature("messenger.app_secret", now).await;
         } else {
             tracing::debug!(bytes = body.len(), "webhook refused: no signature");
         }
         return Err(Problem::forbidden("signature", "X-Hub-Signature-256 is missing or does not hold for this body."));
     }
     let app_id = settings.app_id.as_deref();
-    let (tokens, now) = (intake.store.tokens(), intake.clock.now());
-    let parsed = event::parse(&body, &Reading { tokens, app_id, stop_words: &settings.stop_words, now });
-    store(intake, parsed.map_err(|fault| not_understood(fault, body.len()))?, now).await?;
+    let now = intake.clock.now();
+    let reading = Reading { tokens: intake.store.tokens(), app_id, stop_words: &settings.stop_words, now };
+    let parsed = event::parse(&body, &reading).map_err(|fault| not_understood(fault, body.len()))?;
+    drop(body);
+    store(intake, parsed, now).await?;
     // What it told is committed; that it came is only for whoever wonders about silence.
     if let Err(error) = intake.store.note_webhook(now).await {
         tracing::debug!(error = error.chain(), "that a webhook came could not be noted");
@@ -99,7 +104,9 @@ async fn take(intake: &Intake, request: Request) -> Result<(), Problem> {
 }
 
 /// Commits the signals, then counts the events, so that a batch that comes again is counted once.
-async fn store(intake: &Intake, Parsed { signals, kinds }: Parsed, now: Timestamp) -> Result<(), Problem> {
+async fn store(intake: &Intake, parsed: Parsed, now: Timestamp) -> Result<(), Problem> {
+    let Parsed { signals, kinds, sources, shapes } = parsed;
+    let spoke = notice::speakers(&signals);
     let receipts = if signals.is_empty() {
         Vec::new()
     } else {
@@ -114,6 +121,9 @@ async fn store(intake: &Intake, Parsed { signals, kinds }: Parsed, now: Timestam
     for _ in receipts.iter().filter(|receipt| **receipt == Receipt::Erased) {
         intake.metrics.webhook_event("erased_person");
     }
+    notice::shapes(intake, shapes, now);
+    notice::sources(intake, sources, now).await;
+    notice::unlinked(intake, &spoke, &receipts, now).await;
     Ok(())
 }
 

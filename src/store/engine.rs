@@ -148,12 +148,16 @@ impl Conn {
     }
 
     /// Begins a transaction that may write. On SQLite the lock is taken at once: a plain BEGIN that reads first
-    /// fails when another process wrote meanwhile, and no waiting cures that.
+    /// fails when another process wrote meanwhile, and no waiting cures that. On PostgreSQL it comes with one side of
+    /// the lock by which an erasure waits for everybody else.
     pub(super) async fn begin(&mut self) -> Result<()> {
         match self {
             Self::Sqlite(conn) => conn.execute("BEGIN IMMEDIATE").await.map(drop),
             Self::Postgres(conn) => conn
-                .execute(sqlx::raw_sql("BEGIN; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '5s'"))
+                .execute(sqlx::raw_sql(
+                    "BEGIN; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '5s';
+                     SELECT pg_advisory_xact_lock_shared(26992, 0)",
+                ))
                 .await
                 .map(drop),
         }

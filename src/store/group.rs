@@ -236,7 +236,7 @@ impl Desks {
     }
 }
 
-async fn tell_nodes(conn: &mut Conn, news: &News) -> Result<()> {
+pub(super) async fn tell_nodes(conn: &mut Conn, news: &News) -> Result<()> {
     if !conn.is_postgres() {
         return Ok(());
     }

@@ -10,6 +10,7 @@
 //! | `desk/` | signals applied to rows: the one road by which an opt-in changes |
 //! | [`claim`] | the other road: taking people to send to |
 //! | [`scan`] | whose time has come |
+//! | [`erase`] | what a person's request leaves of them |
 //! | [`report`] | what an operator wants to know |
 //! | [`doubt`] [`echoes`] | attempts of unknown end; what silence is worth |
 //! | [`standing`] | whether this process may claim here |
@@ -31,6 +32,7 @@ mod desk;
 pub mod doubt;
 pub mod echoes;
 mod engine;
+pub mod erase;
 mod errand;
 mod error;
 mod express;

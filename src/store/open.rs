@@ -18,6 +18,7 @@ const SQLITE: &[(i64, &str, &str)] = &[
     (1, "first", include_str!("../../migrations/sqlite/0001_first.sql")),
     (2, "doubt", include_str!("../../migrations/sqlite/0002_doubt.sql")),
     (5, "notices", include_str!("../../migrations/sqlite/0005_notices.sql")),
+    (4, "intake", include_str!("../../migrations/sqlite/0004_intake.sql")),
     (6, "breaker", include_str!("../../migrations/sqlite/0006_breaker.sql")),
     (7, "jobs", include_str!("../../migrations/sqlite/0007_jobs.sql")),
 ];
@@ -25,6 +26,7 @@ const POSTGRES: &[(i64, &str, &str)] = &[
     (1, "first", include_str!("../../migrations/postgres/0001_first.sql")),
     (2, "doubt", include_str!("../../migrations/postgres/0002_doubt.sql")),
     (5, "notices", include_str!("../../migrations/postgres/0005_notices.sql")),
+    (4, "intake", include_str!("../../migrations/postgres/0004_intake.sql")),
     (6, "breaker", include_str!("../../migrations/postgres/0006_breaker.sql")),
     (7, "jobs", include_str!("../../migrations/postgres/0007_jobs.sql")),
 ];

@@ -3,9 +3,11 @@
 use serde::Serialize;
 
 use super::Store;
+use super::alerts::raise;
 use super::engine::{Columns, FromColumns};
 use super::error::{Error, Result};
 use super::sql;
+use crate::domain::alert::{Alert, Kind};
 use crate::domain::ids::{LoginId, OptInId, PageId, Psid};
 use crate::domain::optin::{OptIn, State};
 use crate::domain::time::Timestamp;
@@ -144,6 +146,34 @@ impl Store {
     /// How many messages each node had accepted.
     pub async fn accepted_by_node(&self) -> Result<Vec<(String, i64)>> {
         self.pool.reader().await?.rows(sql::attempts::ACCEPTED_BY_NODE, &[]).await
+    }
+
+    /// Notes how a reply said what it answers; one that was never seen is alerted.
+    pub async fn note_source(&self, source: &str, now: Timestamp) -> Result<()> {
+        let source = source.to_owned();
+        self.intake
+            .errand(move |conn| {
+                Box::pin(async move {
+                    let values = [source.as_str().into(), now.ms().into()];
+                    if conn.row::<String>(sql::people::NOTE_SOURCE, &values).await?.is_some() {
+                        tracing::warn!(source, "a reply says in a new way what it answers");
+                        let alert = Alert::new(Kind::ReplySource, source.as_str(), "");
+                        raise(conn, sql::alerts::RAISE, &alert, now).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// A reply to this page came from nobody we know: alerted where messages are out and no reply was ever linked.
+    pub async fn note_unlinked(&self, page: &PageId, now: Timestamp) -> Result<()> {
+        let unlinked = self.pool.reader().await?.row::<i64>(sql::people::UNLINKED, &[page.as_str().into()]).await?;
+        if unlinked != Some(1) {
+            return Ok(());
+        }
+        let detail = "no reply was ever linked to a message of this page, and messages are out";
+        self.raise(Alert::new(Kind::UnlinkedReplies, page.to_string(), detail), now).await
     }
 
     /// A value kept under a key.

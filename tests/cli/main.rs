@@ -244,3 +244,24 @@ async fn in_doubt(site: &Site) {
         .unwrap();
     connection.close().await.unwrap();
 }
+
+#[test]
+fn erasing_is_asked_for_twice_and_leaves_nothing() {
+    let site = Site::new();
+    for page in [1, 2] {
+        site.done(&format!("optin add --page {page} --login-id 777"));
+    }
+    site.done("optin add --page 1 --login-id anna");
+    site.run("optin erase 777").assert().code(2).stderr(contains("--yes"));
+    assert_eq!(site.json("status --json")["total"], 3);
+    // On every page where the person is known, by whichever name.
+    let erased = site.json("optin erase --yes --json 777");
+    assert_eq!((&erased["optins"], &erased["pages"]), (&2.into(), &serde_json::json!(["1", "2"])));
+    assert_eq!(site.json("optin erase 1/anna --yes --json")["optins"], 1);
+    assert_eq!(site.json("status --json")["total"], 0);
+    site.run("optin add --page 2 --login-id 777").assert().stderr(contains("erased"));
+    // Nobody is known by these: they are remembered all the same.
+    assert!(site.done("optin erase --yes psid:5 login:zoe").contains("0 opt-ins"));
+    site.run("optin erase --yes asid:5").assert().code(2).stderr(contains("login.client_token"));
+    site.run("optin add --page 1 --login-id zoe").assert().stderr(contains("erased"));
+}

@@ -18,6 +18,7 @@ mod backlog;
 mod breaker;
 mod claims;
 mod doubts;
+mod erase;
 mod evidence;
 mod ground;
 mod groups;
@@ -104,6 +105,11 @@ conformance! {
         the_intake_must_have_been_up_all_the_time a_second_message_is_proved_and_silence_counts_no_more
         evidence_while_sending_stops_the_next_attempt old_echoes_are_forgotten
     }
+    erase {
+        erasure_leaves_the_tombstone_only erasure_by_psid_takes_every_opt_in_of_it erasure_follows_the_psid
+        erasure_stops_what_is_in_flight strangers_can_be_erased_and_numbers_are_not_used_again
+        a_deletion_is_remembered_by_its_code pages_are_known_for_ever erasure_against_arrivals
+    }
     upkeep {
         a_lapsed_lease_is_a_doubt the_hard_stop_ends_waiting a_renewed_consent_starts_the_next_window
         nobody_answered what_is_over_is_purged_and_remembered a_stop_outlives_its_row answered_people_are_kept
@@ -112,6 +118,7 @@ conformance! {
     reports {
         counts_and_lists misses_are_counted_and_alerted_by_page everybody_who_can_still_be_missed_is_at_risk
         nodes_and_their_acceptances
+        a_new_source_of_replies_is_alerted_once unlinked_replies_are_alerted_where_nothing_was_ever_linked
         the_last_webhook_is_noted_once_a_minute the_latest_failure_of_a_page_is_told_until_an_acceptance
         the_engine_names_itself
     }

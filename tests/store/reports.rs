@@ -1,12 +1,12 @@
 //! What an operator is told.
 
-use crate::ground::{Ground, NOW, accepted, created, ended, later, login, opt_in, page, wish};
+use crate::ground::{Ground, NOW, accepted, by_message, created, ended, later, login, opt_in, page, psid, said, wish};
 use firstword::domain::alert::Kind;
 use firstword::domain::checkup::Heard;
 use firstword::domain::ids::{OptInId, PageId};
 use firstword::domain::optin::{Reason, State};
 use firstword::domain::outcome::{Ending, Outcome};
-use firstword::domain::signal::{Command, NewOptIn, Signal, Tick};
+use firstword::domain::signal::{Command, Links, NewOptIn, Sign, Signal, Tick};
 use firstword::domain::window::Window;
 use firstword::store::claim::Wish;
 use firstword::store::report::Risk;
@@ -120,4 +120,36 @@ pub(crate) async fn the_engine_names_itself(ground: Ground) {
     let engine = ground.store.engine().await.unwrap().unwrap();
     let (version, writes) = if ground.is_sqlite() { ("3.", "wal") } else { ("", "on") };
     assert!(engine.version.starts_with(version) && engine.writes == writes && engine.schema >= 1, "{engine:?}");
+}
+
+pub(crate) async fn a_new_source_of_replies_is_alerted_once(ground: Ground) {
+    let other = ground.node().await;
+    for _ in 0..3 {
+        ground.store.note_source("login_connect", NOW).await.unwrap();
+        other.note_source("login_connect", NOW).await.unwrap();
+    }
+    ground.store.note_source("other", NOW).await.unwrap();
+    let alerts = ground.store.open_alerts().await.unwrap();
+    let told: Vec<_> = alerts.iter().map(|a| (a.kind, a.cause.as_str(), a.times)).collect();
+    assert_eq!(told, [(Kind::ReplySource, "login_connect", 1), (Kind::ReplySource, "other", 1)]);
+}
+
+pub(crate) async fn unlinked_replies_are_alerted_where_nothing_was_ever_linked(ground: Ground) {
+    let alerts =
+        async || ground.store.open_alerts().await.unwrap().into_iter().map(|a| (a.kind, a.cause)).collect::<Vec<_>>();
+    let none: Vec<(Kind, String)> = Vec::new();
+    ground.somebody("anna").await;
+    ground.store.note_unlinked(&page(), NOW).await.unwrap();
+    assert_eq!(alerts().await, none, "nothing was sent");
+    let claim = ground.claim_at(1, NOW).await.remove(0);
+    ground.record(ended(&claim, accepted("m.1"))).await;
+    ground.store.note_unlinked(&PageId::new("2002").unwrap(), NOW).await.unwrap();
+    assert_eq!(alerts().await, none, "another page");
+    ground.store.note_unlinked(&page(), NOW).await.unwrap();
+    assert_eq!(alerts().await, [(Kind::UnlinkedReplies, "1001".to_owned())]);
+    ground.sql("DELETE FROM alerts").await;
+    ground.apply(said(Sign::Reply { stop: false }, Links { psid: Some(psid("77")), ..by_message("m.1") })).await;
+    ground.greeted("bert", "m.2").await;
+    ground.store.note_unlinked(&page(), NOW).await.unwrap();
+    assert_eq!(alerts().await, none, "linking works");
 }

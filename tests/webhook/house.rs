@@ -15,6 +15,7 @@ use firstword::store::Store;
 use secrecy::SecretString;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgPool, SqlitePool};
+use tokio::sync::watch;
 use tower::ServiceExt;
 
 /// When everything happens: shortly after the times in the fixtures.
@@ -28,6 +29,8 @@ enum Raw {
 pub(crate) struct House {
     pub(crate) store: Store,
     metrics: Arc<Metrics>,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) settings: watch::Sender<Arc<Settings>>,
     router: axum::Router,
     raw: Raw,
     _dir: Option<tempfile::TempDir>,
@@ -46,6 +49,8 @@ pub(crate) fn secret(text: &str) -> SecretString {
 pub(crate) fn settings() -> Settings {
     Settings {
         app_secrets: vec![secret("old-secret"), secret("test-app-secret")],
+        login_secrets: vec![secret("old-login-secret"), secret("test-login-secret")],
+        public_url: Some("https://site.example".into()),
         verify_token: Some(secret("verify-me")),
         api_token: Some(secret("site-token")),
         app_id: Some("5550001".into()),
@@ -80,13 +85,11 @@ impl House {
         let pages = ["200300400500", "3003"].map(|page| PageId::new(page).unwrap());
         store.govern(Policy::default(), pages).await.unwrap();
         let metrics = Arc::new(Metrics::default());
-        let intake = Intake {
-            store: Arc::new(store.clone()),
-            clock: Arc::new(ManualClock::at(NOW)),
-            settings: Arc::new(settings),
-            metrics: Arc::clone(&metrics),
-        };
-        Self { store, metrics, router: router(intake), raw, _dir: None }
+        let clock = Arc::new(ManualClock::at(NOW));
+        let (settings, reader) = watch::channel(Arc::new(settings));
+        let intake =
+            Intake::new(Arc::new(store.clone()), Arc::<ManualClock>::clone(&clock), reader, Arc::clone(&metrics));
+        Self { store, metrics, clock, settings, router: router(intake), raw, _dir: None }
     }
 
     pub(crate) async fn ask(&self, request: Request<Body>) -> Answer {

@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::http::Request;
 
 use crate::house::{House, fixture, get, hook, signature, site};
+use crate::privacy::{form, signed};
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -22,12 +23,14 @@ impl Write for Log {
     }
 }
 
-const NEVER: [&str; 12] = [
+const NEVER: [&str; 14] = [
     "login-",
     "7100000000",
     "m_in",
     "m_out",
-    "secret",
+    "old-secret",
+    "app-secret",
+    "login-secret",
     "verify-",
     "site-token",
     "hello",
@@ -60,6 +63,12 @@ async fn logs_name_nobody() {
             house.ask(hook(body.clone())).await;
             let bad = Request::post("/webhook").header("X-Hub-Signature-256", signature("wrong", &body));
             house.ask(bad.body(Body::from(body)).unwrap()).await;
+        }
+        house.ask(site(r#"{"page_id":"3003","app_scoped_id":"71000000009"}"#)).await;
+        for path in ["/deauthorize", "/data-deletion"] {
+            house.ask(form(path, signed("71000000009"))).await;
+            house.ask(form(path, signed("71000000009").replace('.', ".x"))).await;
+            house.ask(form(path, "signed_request=login-amber")).await;
         }
         house.ask(site(r#"{"page_id":"3003","login_id":"login-amber","ref":"hello"}"#)).await;
         house.ask(get("/webhook?hub.mode=subscribe&hub.verify_token=verify-you&hub.challenge=1")).await;

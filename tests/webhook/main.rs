@@ -15,6 +15,7 @@ mod events;
 mod house;
 mod logs;
 mod platform;
+mod privacy;
 mod site;
 
 /// Makes each case a test on each engine.
@@ -39,6 +40,9 @@ on_both! {
     events {
         signed_events_are_stored_then_answered a_redelivery_changes_nothing
         a_store_that_refuses_and_a_body_that_breaks_off erased_people_are_counted
+    }
+    privacy {
+        a_person_has_their_data_deleted a_person_removes_the_app a_store_that_refuses_keeps_the_request_for_later
     }
     site { a_site_reports_one_and_many the_webhook_after_the_site_is_the_same_consent }
 }

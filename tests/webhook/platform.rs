@@ -1,10 +1,13 @@
 //! What the platform, or somebody who says so, is answered before anything is stored.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
+use firstword::domain::alert::Kind;
 use firstword::intake::Settings;
 
-use crate::house::{House, fixture, get, hook, pieces, secret, settings, signature};
+use crate::house::{House, fixture, get, hook, pieces, secret, settings, signature, site};
 
 #[tokio::test]
 async fn handshake() {
@@ -85,4 +88,52 @@ async fn encodings_and_sizes() {
     let unknown_length = pieces(vec![b" ".repeat(60_000), b" ".repeat(60_000)]);
     let request = Request::post("/webhook").header("X-Hub-Signature-256", signature("x", b""));
     assert_eq!(house.ask(request.body(unknown_length).unwrap()).await.status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+/// Secrets change while requests come in.
+#[tokio::test]
+async fn secrets_rotate_without_a_restart() {
+    let house = House::sqlite().await;
+    let ask = async |secret: &str| {
+        let request = Request::post("/webhook").header("X-Hub-Signature-256", signature(secret, b"{}"));
+        house.ask(request.body(Body::from("{}")).unwrap()).await.status.as_u16()
+    };
+    assert_eq!((ask("test-app-secret").await, ask("new-secret").await), (200, 403));
+    let new = Settings {
+        app_secrets: vec![secret("new-secret")],
+        verify_token: Some(secret("verify-us")),
+        api_token: Some(secret("other-token")),
+        ..settings()
+    };
+    house.settings.send_replace(Arc::new(new));
+    assert_eq!((ask("test-app-secret").await, ask("new-secret").await), (403, 200));
+    let handshake = |token: &str| get(&format!("/webhook?hub.mode=subscribe&hub.verify_token={token}&hub.challenge=1"));
+    assert_eq!(house.ask(handshake("verify-me")).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(house.ask(handshake("verify-us")).await.status, StatusCode::OK);
+    let mut request = site("[]");
+    assert_eq!(house.ask(site("[]")).await.status, StatusCode::UNAUTHORIZED);
+    request.headers_mut().insert("authorization", "Bearer other-token".parse().unwrap());
+    assert_eq!(house.ask(request).await.status, StatusCode::OK);
+}
+
+/// A wrong secret here would lose every event: a few bad signatures are noise, more are an alert.
+#[tokio::test]
+async fn many_bad_signatures_are_alerted() {
+    let house = House::sqlite().await;
+    let alerts =
+        async || house.store.open_alerts().await.unwrap().into_iter().map(|a| (a.kind, a.times)).collect::<Vec<_>>();
+    let forge = async |count: usize| {
+        for _ in 0..count {
+            let request = Request::post("/webhook").header("X-Hub-Signature-256", signature("wrong", b"{}"));
+            house.ask(request.body(Body::from("{}")).unwrap()).await;
+            house.ask(Request::post("/webhook").body(Body::from("noise")).unwrap()).await;
+        }
+    };
+    forge(4).await;
+    assert_eq!(alerts().await, Vec::<(Kind, i64)>::new());
+    forge(3).await;
+    assert_eq!(alerts().await, [(Kind::BadSignatures, 5)]);
+    house.clock.advance(std::time::Duration::from_mins(2));
+    forge(1).await;
+    assert_eq!(alerts().await, [(Kind::BadSignatures, 8)], "told once a minute, counted all the same");
 }

@@ -96,7 +96,7 @@ async fn start(
     let (ready, is_ready) = oneshot::channel();
     let (node, public) = listener;
     let listeners = daemon::Listeners { public, admin: None };
-    let daemon = tracker.spawn(daemon::run(config, node, listeners, stop.clone(), move |_, store| {
+    let daemon = tracker.spawn(daemon::run(config, node, listeners, stop.clone(), move |_, store, _| {
         _ = ready.send(store.clone());
     }));
     match is_ready.await {

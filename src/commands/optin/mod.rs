@@ -7,12 +7,14 @@
 //! | `order` | retry, cancel, opt-out |
 //! | `doubts` | why attempts of unknown end are held |
 //! | `settle` | how attempts of unknown end really ended |
+//! | `erase` | deletion on a person's request |
 //! | `who` | which opt-in an operator means |
 //! | `row` | an opt-in as the export writes it |
 //! | `explain` | what states and errors mean, in words |
 
 mod add;
 mod doubts;
+mod erase;
 mod explain;
 mod export;
 mod import;
@@ -39,6 +41,7 @@ pub(super) async fn run(command: &OptinCommand, global: &Global) -> anyhow::Resu
         OptinCommand::Cancel(chosen) => Box::pin(order::run(Command::Cancel, chosen, global)).await,
         OptinCommand::Settle(args) => Box::pin(settle::run(args, global)).await,
         OptinCommand::Doubts(args) => Box::pin(doubts::run(args, global)).await,
+        OptinCommand::Erase(args) => Box::pin(erase::run(args, global)).await,
         OptinCommand::OptOut(chosen) => Box::pin(order::run(Command::OptOut, chosen, global)).await,
     }
 }

@@ -42,7 +42,7 @@ async fn candidates(store: &Store, text: &str, page: Option<&PageId>) -> anyhow:
     Ok(store.optins_of_login(&login, Some(&named)).await?)
 }
 
-fn valid<T>(text: &str, id: Result<T, crate::domain::ids::IdFault>) -> Result<T, Misuse> {
+pub(super) fn valid<T>(text: &str, id: Result<T, crate::domain::ids::IdFault>) -> Result<T, Misuse> {
     id.map_err(|fault| Misuse(format!("{text:?} {fault}")))
 }
 

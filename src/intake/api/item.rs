@@ -2,13 +2,11 @@
 
 use std::borrow::Cow;
 
-use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::domain::ids::{IdFault, LoginId, PageId};
-use crate::domain::keyed::derive_login_id;
 use crate::domain::signal::{NewOptIn, Source};
 use crate::domain::time::Timestamp;
 use crate::intake::Derivation;
@@ -95,17 +93,16 @@ impl Item<'_> {
         let Some(user) = self.id::<LoginId>("app_scoped_id")? else {
             return given.ok_or_else(|| Fault::new("missing", "login_id", "is missing, and app_scoped_id too"));
         };
-        let Some(Derivation { app_id, client_token }) = derivation else {
+        let Some(derivation) = derivation else {
             let detail = "needs login.app_id and login.client_token in the configuration; or send login_id alone";
             return Err(Fault::new("not_configured", "app_scoped_id", detail));
         };
-        let derived = derive_login_id(client_token.expose_secret(), app_id, user.as_str(), page);
+        let derived = derivation.login_id(user.as_str(), page);
         match given {
-            Some(given) if given.as_str() != derived => {
+            Some(given) if derived.as_ref() != Some(&given) => {
                 Err(Fault::new("mismatch", "login_id", "is not the one of app_scoped_id on this page"))
             }
-            Some(given) => Ok(given),
-            None => LoginId::new(&derived).map_err(|fault| Fault::new("invalid", "app_scoped_id", fault.to_string())),
+            given => given.or(derived).ok_or_else(|| Fault::new("invalid", "app_scoped_id", "names nobody")),
         }
     }
 

@@ -41,11 +41,12 @@ pub(super) async fn receive(State(intake): State<Intake>, request: Request) -> R
 
 async fn take(intake: &Intake, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    authorise(&intake.settings, &parts.headers)?;
+    let settings = intake.settings();
+    authorise(&settings, &parts.headers)?;
     require_json(&parts.headers)?;
-    let body = body::read(&parts.headers, body, intake.settings.max_body).await?;
+    let body = body::read(intake, &parts.headers, body, settings.max_body).await?;
     let now = intake.clock.now();
-    let login = intake.settings.login.as_ref();
+    let login = settings.login.as_ref();
     let items: Vec<_> = items(&body)?.into_iter().map(|raw| item::read(raw, login, now)).collect();
     let valid: Vec<_> = items.iter().filter_map(|item| item.as_ref().ok()).cloned().map(Signal::OptIn).collect();
     let (count, nothing_valid) = (valid.len(), valid.is_empty() && !items.is_empty());

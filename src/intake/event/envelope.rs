@@ -6,10 +6,14 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 
 use super::fields::{Object, Odd, id, time};
-use super::single::{Entry, Event, Read, read};
+use super::links;
+use super::single::{Entry, Event, Read, UNKNOWN, read};
 use super::{NotUnderstood, Parsed, Reading};
 use crate::domain::ids::PageId;
 use crate::domain::signal::Signal;
+
+/// How many shapes of unknown events are told of one body.
+const MOST_SHAPES: usize = 8;
 
 /// An object whose values are not read yet.
 type Fields<'a> = BTreeMap<String, &'a RawValue>;
@@ -95,7 +99,14 @@ impl Batch<'_> {
             Place::Change(field) => Some(field),
         };
         let read = match serde_json::from_str::<Object>(raw.get()) {
-            Ok(fields) => read(&Event { fields: &fields, entry, field, cx: self.cx }),
+            Ok(fields) => {
+                self.parsed.sources.extend(links::sources(&fields));
+                let read = read(&Event { fields: &fields, entry, field, cx: self.cx });
+                if matches!(read, Ok(Read { kind: UNKNOWN, .. })) && self.parsed.shapes.len() < MOST_SHAPES {
+                    self.parsed.shapes.insert(shape(&fields, field));
+                }
+                read
+            }
             Err(_) => Err(Odd::Shape("event")),
         };
         match (read, place) {
@@ -131,4 +142,15 @@ fn items(raw: &RawValue) -> Option<Vec<&RawValue>> {
 
 fn word(raw: &RawValue) -> Option<String> {
     serde_json::from_str(raw.get()).ok()
+}
+
+/// The names of an event's parts. What does not look like a name of the platform's is not repeated.
+fn shape(fields: &Object, field: Option<&str>) -> String {
+    let name = |name: &str| {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || matches!(byte, b'_' | b'-');
+        if name.len() <= 40 && name.bytes().all(plain) { name.to_owned() } else { "?".to_owned() }
+    };
+    let names: Vec<String> = fields.keys().take(12).map(|key| name(key)).collect();
+    let field = field.map(|field| format!(" under {}", name(field))).unwrap_or_default();
+    format!("{}{field}", names.join(","))
 }

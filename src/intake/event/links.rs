@@ -30,6 +30,18 @@ pub(super) fn of(event: &Event<'_>, side: &'static str, inner: &Object) -> Resul
     Ok(Links { psid: event.psid(side)?, logins, attempts: Vec::new(), message_ids: Vec::new() })
 }
 
+/// How a reply says what it answers. Only words: nothing of a person is a lowercase word with underscores.
+pub(super) fn sources(fields: &Object) -> Vec<String> {
+    let inner = ["message", "postback", "read", "delivery"].iter().filter_map(|key| fields.get(*key)?.as_object());
+    let word = |source: &str| {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
+        !source.is_empty() && source.len() <= 40 && source.bytes().all(plain)
+    };
+    let prior = |object| first_part(object, &["prior_message", "priorMessage"])?.get("source")?.as_str();
+    let told = [fields].into_iter().chain(inner).filter_map(prior);
+    told.map(|source| if word(source) { source.to_owned() } else { "other".to_owned() }).collect()
+}
+
 /// The links of an opt-out, whose part may name the person itself.
 pub(super) fn of_opt_out(event: &Event<'_>, part: Option<&Object>) -> Result<Links, Odd> {
     let mut links = of(event, "sender", event.fields)?;

@@ -14,7 +14,7 @@
 //!
 //! <https://developers.facebook.com/documentation/business-messaging/messenger-platform/webhooks/webhook-events>
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::StopWords;
 use crate::domain::signal::Signal;
@@ -54,6 +54,10 @@ pub struct Parsed {
     pub signals: Vec<Signal>,
     /// How many events of each kind there were, signal or not. The kinds are a closed list, fit for a metric's label.
     pub kinds: BTreeMap<&'static str, u64>,
+    /// How replies say what they answer: the `source` of each `prior_message`, as far as it is a word.
+    pub sources: BTreeSet<String>,
+    /// What events of unknown kinds are made of: the names of their parts, never what these hold.
+    pub shapes: BTreeSet<String>,
 }
 
 /// Why nothing in a signed body could be read.

@@ -109,6 +109,8 @@ const COUNTED: [(&str, &str); 11] = [
     ("fblogin_account_linking", ACCOUNT_LINKING),
     ("message_edit", "message_edit"),
 ];
+/// The kind of what nobody told us of.
+pub(super) const UNKNOWN: &str = "unknown";
 const POLICY: &str = "policy_enforcement";
 const ACCOUNT_LINKING: &str = "account_linking";
 
@@ -121,10 +123,7 @@ fn kind_of_the_rest(event: &Event<'_>) -> &'static str {
         }
         Some((_, kind)) => kind,
         None if event.field == Some("messaging_fblogin_account_linking") => ACCOUNT_LINKING,
-        None => {
-            tracing::debug!(page = event.entry.page.as_ref().map(tracing::field::display), "event of an unknown kind");
-            "unknown"
-        }
+        None => UNKNOWN,
     }
 }
 

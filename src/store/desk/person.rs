@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Desk, Grave, Handle, Said};
-use crate::domain::ids::{LoginId, PageId};
+use crate::domain::ids::PageId;
 use crate::domain::optin::{OptIn, Reason, State};
 use crate::domain::signal::{Links, Sign};
 use crate::domain::state::{Event, Tombstone};
@@ -15,7 +15,7 @@ type Targets = BTreeMap<usize, bool>;
 impl Desk<'_> {
     pub(super) fn person(&mut self, page: &PageId, sign: Sign, links: &Links, at: Timestamp) -> Handle {
         let mut targets = self.targets(page, links, at, sign);
-        let erased = links.logins.iter().any(|login| self.is_erased(page, login));
+        let erased = self.names_erased(page, links);
         if targets.is_empty() && !erased && matches!(sign, Sign::Reply { .. } | Sign::OptOut(_)) {
             // Somebody who speaks is known from now on, and is never written to.
             for login in links.logins.iter().take(1) {
@@ -28,7 +28,7 @@ impl Desk<'_> {
             let event = event(sign, links, at, *this_cycle);
             self.step(*index, &event);
         }
-        self.stop_by_psid(page, sign, links, at, targets.is_empty());
+        self.stop_by_psid(page, sign, links, at, targets.is_empty() && !erased);
         match targets.keys().next() {
             Some(index) => Handle::Row(*index, Said::Applied),
             None if erased => Handle::Erased,
@@ -90,8 +90,12 @@ impl Desk<'_> {
             .is_some_and(|entry| matches!(entry.after.state, State::Sent | State::Answered | State::Expired))
     }
 
-    fn is_erased(&self, page: &PageId, login: &LoginId) -> bool {
-        self.graves.get(&self.rules.key.tombstone(page, login)).is_some_and(|grave| grave.erased)
+    /// Whether one of the identifiers is of somebody whose data was erased.
+    fn names_erased(&self, page: &PageId, links: &Links) -> bool {
+        let key = &self.rules.key;
+        let mut names = links.logins.iter().map(|login| key.tombstone(page, login)).collect::<Vec<_>>();
+        names.extend(links.psid.as_ref().map(|psid| key.psid_tombstone(page, psid)));
+        names.iter().any(|name| self.graves.get(name).is_some_and(|grave| grave.erased))
     }
 
     /// A stop from somebody whose opt-in we cannot name is kept under the PSID, for when we can.

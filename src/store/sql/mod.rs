@@ -12,6 +12,7 @@ pub(super) mod batches;
 pub(super) mod claim;
 pub(super) mod doubt;
 pub(super) mod echoes;
+pub(super) mod erase;
 pub(super) mod health;
 pub(super) mod jobs;
 pub(super) mod optins;
@@ -79,6 +80,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Sql> {
         claim::ALL,
         doubt::ALL,
         echoes::ALL,
+        erase::ALL,
         health::ALL,
         jobs::ALL,
         optins::ALL,

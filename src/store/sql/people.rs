@@ -28,4 +28,14 @@ statements! {
     KEEP_UNPARSED = "unparsed_put" { both: ["INSERT INTO unparsed (at, page_id, raw) VALUES ($1, $2, $3)"] }
     /// Forgets what is old. $1: before.
     DROP_UNPARSED = "unparsed_drop" { both: ["DELETE FROM unparsed WHERE at < $1"] }
+    /// Notes how a reply said what it answers; returns it where it is new. $1: source, $2: now.
+    NOTE_SOURCE = "reply_sources_put" {
+        both: ["INSERT INTO reply_sources (source, first_at) VALUES ($1, $2) ON CONFLICT (source) DO NOTHING RETURNING source"]
+    }
+    /// Whether a page has messages out that nobody is linked to, and never had a person linked. $1: page.
+    UNLINKED = "people_unlinked" {
+        both: ["SELECT count(*) FROM pages
+                WHERE page_id = $1 AND NOT EXISTS (SELECT 1 FROM optins WHERE page_id = $1 AND psid IS NOT NULL)
+                  AND EXISTS (SELECT 1 FROM optins WHERE state IN ('sent', 'uncertain') AND state = 'sent' AND page_id = $1)"]
+    }
 }

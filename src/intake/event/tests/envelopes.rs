@@ -48,10 +48,16 @@ fn kinds_of_no_use_are_counted() {
         ("referral", 1),
         ("unknown", 3),
     ];
-    assert_eq!(parsed, Parsed { signals: vec![], kinds: kinds(&expected) });
+    // What they are made of is told, what they hold is not.
+    let shapes = ["", "game_play,recipient,sender,timestamp", "x under message_context"];
+    let shapes = shapes.map(str::to_owned).into();
+    assert_eq!(parsed, Parsed { signals: vec![], kinds: kinds(&expected), shapes, ..Parsed::default() });
     assert_eq!(read("policy_enforcement").kinds, kinds(&[("policy_enforcement", 2)]));
     assert_eq!(read("handover").kinds, kinds(&[("handover", 4)]));
-    assert_eq!(read("object_instagram"), Parsed { signals: vec![], kinds: kinds(&[("other_object", 1)]) });
+    assert_eq!(
+        read("object_instagram"),
+        Parsed { signals: vec![], kinds: kinds(&[("other_object", 1)]), ..Parsed::default() }
+    );
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn an_opt_in_in_the_other_envelope() {
 #[test]
 fn opt_ins_of_other_products_are_counted() {
     let parsed = read("optin_other_products");
-    assert_eq!(parsed, Parsed { signals: vec![], kinds: kinds(&[("other_optin", 5)]) });
+    assert_eq!(parsed, Parsed { signals: vec![], kinds: kinds(&[("other_optin", 5)]), ..Parsed::default() });
 }
 
 #[test]

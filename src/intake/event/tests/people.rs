@@ -10,6 +10,7 @@ const ELSEWHERE: Sign = Sign::Echo { elsewhere: true };
 fn a_reply_names_the_login_id_it_answers() {
     let linked = says(REPLY, logins(psid(ANNA), &["login-amber"]));
     assert_eq!(read("message_prior").signals, std::slice::from_ref(&linked));
+    assert_eq!(read("message_prior").sources, ["login_connect".to_owned()].into());
     let parsed = read("message_prior_spellings");
     assert_eq!(parsed.signals[..4], vec![linked; 4]);
     assert_eq!(parsed.signals[4], says(REPLY, logins(psid(ANNA), &["880077006600"])));
@@ -50,7 +51,10 @@ fn a_picture_is_a_reply_too() {
 
 #[test]
 fn the_dashboards_test_button_is_only_counted() {
-    assert_eq!(read("message_change_test"), Parsed { signals: vec![], kinds: kinds(&[("test", 1)]) });
+    assert_eq!(
+        read("message_change_test"),
+        Parsed { signals: vec![], kinds: kinds(&[("test", 1)]), ..Parsed::default() }
+    );
 }
 
 #[test]
