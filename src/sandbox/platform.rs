@@ -1,5 +1,6 @@
 //! The state that the parts of a sandbox share, and the counters.
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,6 +25,8 @@ pub(super) struct Platform {
     report: Mutex<Report>,
     faults: Mutex<Arc<Faults>>,
     in_flight: AtomicU64,
+    /// Whose message was judged and not answered yet, and how many of theirs.
+    unanswered: Mutex<HashMap<String, u32>>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) seed: u64,
     pub(super) window: Duration,
@@ -44,6 +47,7 @@ pub(super) struct Platform {
 pub(super) struct InFlight<'a> {
     platform: &'a Platform,
     whole: bool,
+    login_id: Option<String>,
 }
 
 impl InFlight<'_> {
@@ -51,11 +55,28 @@ impl InFlight<'_> {
     pub(super) fn whole(&mut self) {
         self.whole = true;
     }
+
+    /// Notes whom it was for: from now until its end it is unanswered.
+    pub(super) fn of(&mut self, login_id: Option<String>) {
+        if let Some(login_id) = &login_id {
+            *lock(&self.platform.unanswered).entry(login_id.clone()).or_default() += 1;
+        }
+        self.login_id = login_id;
+    }
 }
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         self.platform.in_flight.fetch_sub(1, Ordering::Relaxed);
+        if let Some(login_id) = self.login_id.take() {
+            let mut unanswered = lock(&self.platform.unanswered);
+            if let Some(count) = unanswered.get_mut(&login_id) {
+                *count -= 1;
+                if *count == 0 {
+                    unanswered.remove(&login_id);
+                }
+            }
+        }
         if !self.whole {
             self.platform.count(|report| report.aborted += 1);
         }
@@ -83,6 +104,7 @@ impl Platform {
             report: Mutex::default(),
             faults: Mutex::new(Arc::new(options.faults)),
             in_flight: AtomicU64::new(0),
+            unanswered: Mutex::default(),
             clock: options.clock,
             seed: options.seed,
             window: options.window,
@@ -129,7 +151,12 @@ impl Platform {
     /// Counts a send as being handled.
     pub(super) fn enter(&self) -> InFlight<'_> {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        InFlight { platform: self, whole: false }
+        InFlight { platform: self, whole: false, login_id: None }
+    }
+
+    /// Whose message was judged and is not answered yet.
+    pub(super) fn unanswered(&self) -> Vec<String> {
+        lock(&self.unanswered).keys().cloned().collect()
     }
 
     /// Trace ids need to differ, not to repeat.

@@ -38,6 +38,7 @@ pub(super) fn router(platform: Arc<Platform>) -> Router {
     Router::new()
         .route("/", get(about))
         .route("/sandbox/report", get(report))
+        .route("/sandbox/in-flight", get(in_flight))
         .route("/sandbox/people", get(people).post(newcomer))
         .route("/debug_token", get(debug_token))
         .route("/{version}/debug_token", get(debug_token))
@@ -57,6 +58,7 @@ async fn about() -> Json<Value> {
             "GET /{version}/{page_id}/subscribed_apps": "webhook fields of the page",
             "GET /debug_token?input_token=TOKEN": "whether a token is valid",
             "GET /sandbox/report": "what was delivered, refused and broken",
+            "GET /sandbox/in-flight": "login_ids whose message was judged and whose answer is not out yet",
             "GET /sandbox/people": "everybody, one JSON object a line",
             "POST /sandbox/people": "an opt-in: page_id, login_id, behaviour, after",
         },
@@ -65,6 +67,10 @@ async fn about() -> Json<Value> {
 
 async fn report(State(platform): Shared) -> Json<Report> {
     Json(platform.snapshot())
+}
+
+async fn in_flight(State(platform): Shared) -> Json<Vec<String>> {
+    Json(platform.unanswered())
 }
 
 async fn people(State(platform): Shared) -> Response<Body> {
@@ -111,6 +117,7 @@ async fn messages(
     }
     let url = in_url(&head.uri);
     let answer = platform.receive(&node, sender(&head.headers), &credentials(&head.headers, &url), &body);
+    in_flight.of(answer.login_id);
     platform.rest(answer.delay).await;
     answer.response
 }

@@ -19,6 +19,8 @@ use super::platform::Platform;
 pub(super) struct Answer {
     pub(super) response: Response<Body>,
     pub(super) delay: Duration,
+    /// Whom the message was for, where it could be read.
+    pub(super) login_id: Option<String>,
 }
 
 impl Platform {
@@ -65,6 +67,7 @@ impl Platform {
             Verdict::Delivered(delivery) => self.accept(place, letter, &delivery, faults, jitter),
         };
         desk.show_usage(answer.response.headers_mut(), faults);
+        answer.login_id = Some(letter.login_id.clone());
         answer
     }
 
@@ -79,7 +82,11 @@ impl Platform {
                 Some(Why::Unknown | Why::Blocked) | None => {}
             }
         });
-        Answer { response: refusal.answer(&Self::trace()), delay: faults.latency.saturating_add(jitter) }
+        Answer {
+            response: refusal.answer(&Self::trace()),
+            delay: faults.latency.saturating_add(jitter),
+            login_id: None,
+        }
     }
 
     fn accept(
@@ -105,6 +112,7 @@ impl Platform {
             Some(loss) => loss.spoil(answer, &Self::trace()),
             None => answer,
         };
-        Answer { response, delay: faults.latency.saturating_add(jitter).saturating_add(hang.unwrap_or_default()) }
+        let delay = faults.latency.saturating_add(jitter).saturating_add(hang.unwrap_or_default());
+        Answer { response, delay, login_id: None }
     }
 }

@@ -18,12 +18,15 @@ mod database;
 mod flow;
 mod gate;
 mod hard_stop;
+mod kills;
 mod logs;
 mod nodes;
 mod outage;
+mod outside;
 mod place;
 mod platform;
 mod process;
+mod relay;
 mod start;
 mod stop;
 mod systemd;
@@ -52,5 +55,6 @@ on_both! {
     flow { an_opt_in_is_answered a_plain_insert_is_sent the_site_and_then_the_webhook_are_one_message }
     gate { a_frozen_process_sends_nothing_late a_stop_before_the_connection_stands_wins }
     crash { killed_with_requests_in_flight }
+    kills { killed_again_and_again }
     stop { what_has_left_is_awaited_at_the_stop }
 }

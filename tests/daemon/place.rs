@@ -151,7 +151,7 @@ max_interval = "1s"
 }
 
 /// A port nobody has, outside the range that outgoing connections are given theirs from.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let start = u16::try_from(std::process::id() % 1000).unwrap() * 20;
     (0..1000)

@@ -90,6 +90,8 @@ async fn a_stop_ends_hangs_and_retries_at_once() {
     let request = scene.request("/v26.0/me/messages", &body);
     scene.tracker.spawn(async move { request.send().await.map(|answer| answer.status()) });
     scene.until(|report| report.in_flight == 1 && report.accepted == 1 && report.webhooks.sent > 0).await;
+    let asked = client.get(format!("{}/sandbox/in-flight", scene.sandbox.url())).send().await.unwrap();
+    assert_eq!(asked.json::<Value>().await.unwrap(), json!(["l"]));
     drop(client);
     scene.end().await;
 }
