@@ -30,7 +30,7 @@ pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
     if let Some(file) = sqlite_file(&config.database.url) {
         refuse_as_root(&file)?;
     }
-    let store = Store::open(&config.database.url)
+    let store = Store::open(config.database.access())
         .await
         .with_context(|| format!("cannot open the database {}", config.database.shown()))?;
     store.govern(config.policy, config.pages.iter().map(|page| page.id.clone())).await?;

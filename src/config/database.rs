@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use secrecy::ExposeSecret;
 
 use super::section::Section;
+use crate::store::Access;
 
 /// Where opt-ins are kept. `Debug` hides a password.
 #[derive(Clone)]
@@ -76,6 +77,12 @@ fn start_of(section: &Section<'_>, path: &str) -> String {
 }
 
 impl Database {
+    /// The database as the store opens it.
+    #[must_use]
+    pub fn access(&self) -> Access {
+        Access { url: self.url.clone(), pooler: self.pooler }
+    }
+
     /// The address without user, password and options, for logs.
     #[must_use]
     pub fn shown(&self) -> String {

@@ -78,12 +78,12 @@ impl Ground {
 
     /// Opens the database, waiting for it as long as it takes; `None` if told to stop first.
     pub(super) async fn open_store(&self) -> anyhow::Result<Option<Store>> {
-        let url = self.config.database.url.clone();
+        let access = self.config.database.access();
         let opened = again(
             Patience::ENDLESS,
             &self.stop,
             || async {
-                Store::open(&url).await.map_err(|error| match error {
+                Store::open(access.clone()).await.map_err(|error| match error {
                     store::Error::Unavailable(_) => Failure::Passing(error),
                     error => Failure::Final(error),
                 })

@@ -38,6 +38,9 @@ const LONGEST_ANSWER: usize = 1024 * 1024;
 /// Idle connections are closed by us before the platform closes them: a request that meets a closing connection
 /// after its body left would leave a person uncertain.
 const IDLE: Duration = Duration::from_secs(15);
+/// How long an answer is looked for when its time is over. A process that wakes from a freeze finds both at once, the
+/// time-out and the answer that came meanwhile; the answer takes a few steps to be read, and is what counts.
+const AFTERWARDS: Duration = Duration::from_millis(200);
 /// The furthest the platform's clock is believed to be ahead of ours.
 const FURTHEST_AHEAD: Duration = Duration::from_hours(1);
 
@@ -162,7 +165,12 @@ impl Messenger {
             }?;
             read(answer).await
         };
-        match tokio::time::timeout(self.settings.request_timeout, whole).await {
+        tokio::pin!(whole);
+        let in_time = match tokio::time::timeout(self.settings.request_timeout, &mut whole).await {
+            Ok(answer) => Ok(answer),
+            Err(_) => tokio::time::timeout(AFTERWARDS, whole).await,
+        };
+        match in_time {
             Ok(Ok((status, headers, body))) => self.judge(status, &headers, &body),
             Ok(Err(error)) => broken(gate, &error),
             Err(_) => ended(Ending::explained(Outcome::Uncertain(Reason::Timeout), "no answer in time")),

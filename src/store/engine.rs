@@ -10,10 +10,11 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{Executor, PgPool, Postgres, SqlSafeStr, Sqlite, SqlitePool};
+use sqlx::{Executor, Postgres, SqlSafeStr, Sqlite, SqlitePool};
 
 pub(super) use super::columns::{Columns, FromColumns};
 use super::error::{Error, Result};
+use super::session::{Session, Sessions};
 
 /// One statement, with its text on each engine. The texts begin with the statement's name, for the database's logs.
 #[derive(Debug)]
@@ -52,27 +53,27 @@ pub(super) enum Pool {
         writer: SqlitePool,
         readers: SqlitePool,
     },
-    Postgres(PgPool),
+    Postgres(Sessions),
 }
 
 /// One connection, for as long as its owner keeps it.
 pub(super) enum Conn {
     Sqlite(PoolConnection<Sqlite>),
-    Postgres(PoolConnection<Postgres>),
+    Postgres(Session),
 }
 
 impl Pool {
     pub(super) async fn writer(&self) -> Result<Conn> {
         Ok(match self {
             Self::Sqlite { writer, .. } => Conn::Sqlite(writer.acquire().await?),
-            Self::Postgres(pool) => Conn::Postgres(pool.acquire().await?),
+            Self::Postgres(sessions) => Conn::Postgres(sessions.writer().await?),
         })
     }
 
     pub(super) async fn reader(&self) -> Result<Conn> {
         Ok(match self {
             Self::Sqlite { readers, .. } => Conn::Sqlite(readers.acquire().await?),
-            Self::Postgres(pool) => Conn::Postgres(pool.acquire().await?),
+            Self::Postgres(sessions) => Conn::Postgres(sessions.reader().await?),
         })
     }
 
@@ -86,7 +87,7 @@ impl Pool {
                 readers.close().await;
                 writer.close().await;
             }
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres(sessions) => sessions.pool().close().await,
         }
     }
 }
@@ -115,7 +116,7 @@ impl Conn {
                 rows.iter().map(|row| T::read(&mut Columns::new(row))).collect()
             }
             Self::Postgres(conn) => {
-                let rows = bind_postgres(sqlx::query(sql.postgres()), values).fetch_all(&mut **conn).await?;
+                let rows = conn.rows(bind_postgres(sqlx::query(sql.postgres()), values)).await?;
                 rows.iter().map(|row| T::read(&mut Columns::new(row))).collect()
             }
         }
@@ -132,19 +133,16 @@ impl Conn {
             Self::Sqlite(conn) => {
                 bind_sqlite(sqlx::query(sql.sqlite()), values).execute(&mut **conn).await?.rows_affected()
             }
-            Self::Postgres(conn) => {
-                bind_postgres(sqlx::query(sql.postgres()), values).execute(&mut **conn).await?.rows_affected()
-            }
+            Self::Postgres(conn) => conn.run(bind_postgres(sqlx::query(sql.postgres()), values)).await?,
         })
     }
 
     /// Has the database read and plan a statement without running it.
     pub(super) async fn prepare(&mut self, sql: impl Text) -> Result<()> {
         match self {
-            Self::Sqlite(conn) => conn.prepare(sql.sqlite().into_sql_str()).await.map(drop),
-            Self::Postgres(conn) => conn.prepare(sql.postgres().into_sql_str()).await.map(drop),
+            Self::Sqlite(conn) => conn.prepare(sql.sqlite().into_sql_str()).await.map(drop).map_err(Error::from),
+            Self::Postgres(conn) => conn.prepare(sql.postgres()).await,
         }
-        .map_err(Error::from)
     }
 
     /// Begins a transaction that may write. On SQLite the lock is taken at once: a plain BEGIN that reads first
@@ -152,35 +150,28 @@ impl Conn {
     /// the lock by which an erasure waits for everybody else.
     pub(super) async fn begin(&mut self) -> Result<()> {
         match self {
-            Self::Sqlite(conn) => conn.execute("BEGIN IMMEDIATE").await.map(drop),
-            Self::Postgres(conn) => conn
-                .execute(sqlx::raw_sql(
-                    "BEGIN; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '5s';
-                     SELECT pg_advisory_xact_lock_shared(26992, 0)",
-                ))
-                .await
-                .map(drop),
+            Self::Sqlite(conn) => conn.execute("BEGIN IMMEDIATE").await.map(drop).map_err(Error::from),
+            Self::Postgres(conn) => conn.begin().await,
         }
-        .map_err(Error::from)
     }
 
     /// Runs one of the fixed words `COMMIT`, `ROLLBACK`, `SAVEPOINT ..`.
     pub(super) async fn word(&mut self, word: &'static str) -> Result<()> {
         match self {
-            Self::Sqlite(conn) => conn.execute(word).await.map(drop),
-            Self::Postgres(conn) => conn.execute(word).await.map(drop),
+            Self::Sqlite(conn) => conn.execute(word).await.map(drop).map_err(Error::from),
+            Self::Postgres(conn) => conn.word(word).await,
         }
-        .map_err(Error::from)
     }
 
     /// Takes a connection whose transaction could not be ended out of use.
     pub(super) async fn discard(self) {
-        let closed = match self {
-            Self::Sqlite(conn) => conn.close().await,
-            Self::Postgres(conn) => conn.close().await,
-        };
-        if let Err(error) = closed {
-            tracing::debug!(%error, "a broken connection did not close cleanly");
+        match self {
+            Self::Sqlite(conn) => {
+                if let Err(error) = conn.close().await {
+                    tracing::debug!(%error, "a broken connection did not close cleanly");
+                }
+            }
+            Self::Postgres(conn) => conn.discard(),
         }
     }
 

@@ -209,11 +209,13 @@ impl Desks {
     /// Begins a transaction and applies signals in it; begins again where another transaction was in the way.
     async fn applied(&self, signals: &[Signal], now: Timestamp) -> Result<(Conn, Vec<Receipt>, News)> {
         let rules = self.rules();
-        let mut conn = self.pool.writer().await?;
+        let mut conn = self.begun().await?;
         let mut tries = 0;
         loop {
             tries += 1;
-            if let Err(error) = conn.begin().await {
+            if tries > 1
+                && let Err(error) = conn.begin().await
+            {
                 conn.discard().await;
                 return Err(error);
             }
@@ -227,6 +229,26 @@ impl Desks {
             }
             if !matches!(error, Error::Conflict) || tries > CONFLICTS {
                 return Err(error);
+            }
+        }
+    }
+
+    /// A connection with a transaction begun. One that idled may have died unnoticed; nothing was asked of it yet, so
+    /// another is tried, once.
+    async fn begun(&self) -> Result<Conn> {
+        let mut conn = self.pool.writer().await?;
+        let Err(error) = conn.begin().await else { return Ok(conn) };
+        let again = conn.is_postgres();
+        conn.discard().await;
+        if !again {
+            return Err(error);
+        }
+        let mut conn = self.pool.writer().await?;
+        match conn.begin().await {
+            Ok(()) => Ok(conn),
+            Err(error) => {
+                conn.discard().await;
+                Err(error)
             }
         }
     }

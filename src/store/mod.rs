@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`mod@open`] | connections, migrations, the daemon's lock |
 //! | `engine` `batch` `columns` `row` | the seam between SQLite and PostgreSQL; rows and values |
+//! | `session` | a PostgreSQL connection: time-outs, and what a pooler wants |
 //! | `sql/` `prepare` | all statements; whether the database understands them |
 //! | `group` `errand` | the queues behind which transactions are shared, and other work in them |
 //! | `express` | the commonest of both in one trip: acceptances recorded, the next people claimed |
@@ -44,6 +45,7 @@ mod prepare;
 pub mod report;
 mod row;
 pub mod scan;
+mod session;
 mod sql;
 pub mod standing;
 pub mod ticks;
@@ -53,6 +55,7 @@ use std::collections::HashSet;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, RwLock};
 
+use sqlx::postgres::PgConnectOptions;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -61,7 +64,7 @@ use desk::Rules;
 use engine::{Conn, Pool};
 pub use error::{Error, Result};
 use group::{Desks, Lane};
-pub use open::{DaemonLock, lock_for_daemon};
+pub use open::{Access, DaemonLock, lock_for_daemon};
 use work::Work;
 
 use crate::domain::ids::PageId;
@@ -86,12 +89,12 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the database at `url` (`sqlite://path` or `postgres://..`), migrating it if need be.
+    /// Opens a database (a URL, `sqlite://path` or `postgres://..`, says where), migrating it if need be.
     ///
     /// # Errors
     /// [`Error::Unavailable`] where waiting may help, [`Error::Unfit`] where it will not.
-    pub async fn open(url: &str) -> Result<Self> {
-        let pool = open::open(url).await?;
+    pub async fn open(access: impl Into<Access>) -> Result<Self> {
+        let pool = open::open(&access.into()).await?;
         let mut conn = pool.reader().await?;
         let key = store_key(&mut conn).await?;
         drop(conn);
@@ -188,10 +191,14 @@ impl Store {
         matches!(self.pool, Pool::Postgres(_))
     }
 
-    /// Listens to other nodes, where there can be any, until told to stop.
+    /// Listens to other nodes, where there can be any, until told to stop. Behind a pooler nobody can listen; polling
+    /// carries on alone.
     pub fn listen(&self, tracker: &TaskTracker, stop: CancellationToken) {
-        if let Pool::Postgres(pool) = &self.pool {
-            tracker.spawn(work::listen(pool.clone(), Arc::clone(&self.work), stop));
+        if let Pool::Postgres(sessions) = &self.pool
+            && !sessions.pooled()
+        {
+            let options = PgConnectOptions::clone(&sessions.pool().connect_options());
+            tracker.spawn(work::listen(options, Arc::clone(&self.work), stop));
         }
     }
 

@@ -9,10 +9,11 @@ use std::time::Duration;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, PgPool, SqlSafeStr, SqlitePool};
+use sqlx::{ConnectOptions, PgPool, Row, SqlSafeStr, SqlitePool};
 
 use super::engine::{ACQUIRE, Pool};
 use super::error::{Error, Result, sqlite_code};
+use super::session::{Sessions, Suspicion};
 
 const SQLITE: &[(i64, &str, &str)] = &[
     (1, "first", include_str!("../../migrations/sqlite/0001_first.sql")),
@@ -35,6 +36,14 @@ const POSTGRES: &[(i64, &str, &str)] = &[
 const POSTGRES_CONNECTIONS: u32 = 8;
 /// How many processes may come to migrate one SQLite file at the same moment.
 const MIGRATIONS_AT_ONCE: u32 = 4;
+/// The oldest PostgreSQL, as `server_version_num`.
+const OLDEST_POSTGRES: i32 = 150_000;
+/// What a session is told at its start. A node that stands still in the middle of a transaction loses it, and with it
+/// its locks, after five seconds: the others must not wait for it.
+const OF_A_SESSION: [(&str, &str); 3] =
+    [("synchronous_commit", "on"), ("idle_in_transaction_session_timeout", "5s"), ("jit", "off")];
+/// What is told to the sessions that do not migrate. A transaction that writes sets itself shorter ones.
+const BEYOND_MIGRATIONS: [(&str, &str); 2] = [("lock_timeout", "5s"), ("statement_timeout", "30s")];
 /// Page caches in KiB. They count against a small daemon's memory; an import asks for more.
 const WRITER_CACHE_KIB: u32 = 8 * 1024;
 const READER_CACHE_KIB: u32 = 2 * 1024;
@@ -45,11 +54,34 @@ pub(super) const BULK: [&str; 2] = ["PRAGMA cache_size = -262144", "PRAGMA wal_a
 /// Below this SQLite can corrupt a WAL database that two connections write (the WAL-reset bug, fixed in 3.51.3).
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
-/// Opens the database at `url`: `sqlite://path` or `postgres://..`.
-pub(super) async fn open(url: &str) -> Result<Pool> {
+/// Where the database is, and what stands before it.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// `sqlite://path` or `postgres://..`. May hold a password.
+    pub url: String,
+    /// Whether a transaction pooler stands before PostgreSQL. Nothing may then outlive a transaction: no prepared
+    /// statements, no LISTEN, and no migrations, which want a lock of the session.
+    pub pooler: bool,
+}
+
+impl From<&str> for Access {
+    fn from(url: &str) -> Self {
+        Self { url: url.to_owned(), pooler: false }
+    }
+}
+
+impl From<&String> for Access {
+    fn from(url: &String) -> Self {
+        url.as_str().into()
+    }
+}
+
+/// Opens the database.
+pub(super) async fn open(access: &Access) -> Result<Pool> {
+    let url = access.url.as_str();
     match url.split_once(':').map(|(scheme, _)| scheme) {
         Some("sqlite") => open_sqlite(url).await,
-        Some("postgres" | "postgresql") => open_postgres(url).await,
+        Some("postgres" | "postgresql") => open_postgres(url, access.pooler).await,
         _ => Err(Error::Unfit("database.url names no database we know; begin it with sqlite:// or postgres://".into())),
     }
 }
@@ -95,28 +127,66 @@ async fn open_sqlite(url: &str) -> Result<Pool> {
     Ok(Pool::Sqlite { writer, readers })
 }
 
-async fn open_postgres(url: &str) -> Result<Pool> {
+async fn open_postgres(url: &str, pooler: bool) -> Result<Pool> {
     let options = PgConnectOptions::from_str(url)
         .map_err(|_| Error::Unfit("database.url is not a PostgreSQL URL; write postgres://user@host/database".into()))?
         .application_name("firstword")
         .statement_cache_capacity(256)
-        .options([("synchronous_commit", "on"), ("idle_in_transaction_session_timeout", "30s"), ("jit", "off")])
         .disable_statement_logging();
+    // A pooler refuses the parameters it does not know; what they say is then said in each transaction.
+    let options = if pooler { options.extra_float_digits(None) } else { options.options(OF_A_SESSION) };
     // Whoever migrates waits as long as another node that does: only afterwards is waiting for a lock a fault.
     let first = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE).connect_with(options.clone()).await?;
-    let version: i32 =
-        sqlx::query_scalar("SELECT current_setting('server_version_num')::int").fetch_one(&first).await?;
-    if version < 150_000 {
+    let version = sqlx::raw_sql("SELECT current_setting('server_version_num')").fetch_one(&first).await?;
+    let version = version.try_get::<String, _>(0)?.parse::<i32>().unwrap_or(0);
+    if version < OLDEST_POSTGRES {
         return Err(Error::Unfit(format!("PostgreSQL {} is too old; 15 or later is needed", version / 10_000)));
     }
-    migrate_postgres(&first).await?;
+    if pooler {
+        check_migrated(&first).await?;
+    } else {
+        migrate_postgres(&first).await?;
+    }
     first.close().await;
+    let options = if pooler { options } else { options.options(BEYOND_MIGRATIONS) };
+    let suspicion = Suspicion::none();
+    let idled = suspicion.clone();
     let pool = PgPoolOptions::new()
         .max_connections(POSTGRES_CONNECTIONS)
         .acquire_timeout(ACQUIRE)
-        .connect_with(options.options([("lock_timeout", "5s")]))
+        // No question before each use: it would cost every statement a second trip. Whoever meets a dead connection
+        // raises the suspicion against all that idled with it.
+        .test_before_acquire(false)
+        .before_acquire(move |_, meta| {
+            let clear = idled.clears(meta.idle_for);
+            Box::pin(async move { Ok(clear) })
+        })
+        .connect_with(options)
         .await?;
-    Ok(Pool::Postgres(pool))
+    Ok(Pool::Postgres(Sessions::new(pool, pooler, suspicion)))
+}
+
+/// Behind a pooler nobody migrates: whether somebody has.
+async fn check_migrated(pool: &PgPool) -> Result<()> {
+    let applied = match sqlx::raw_sql("SELECT version::text FROM _sqlx_migrations WHERE success").fetch_all(pool).await
+    {
+        Ok(rows) => rows,
+        Err(error) if is_schema_fault(&error) => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
+    let applied: Vec<i64> = applied.iter().filter_map(|row| row.try_get::<String, _>(0).ok()?.parse().ok()).collect();
+    if let Some(newer) = applied.iter().find(|found| POSTGRES.iter().all(|(version, ..)| version != *found)) {
+        return Err(unfit(MigrateError::VersionMissing(*newer)));
+    }
+    if POSTGRES.iter().all(|(version, ..)| applied.contains(version)) {
+        return Ok(());
+    }
+    Err(Error::Unfit(
+        "the schema is not up to date, and a schema is not migrated through a pooler; run `firstword migrate` once with \
+         the server's own address: FIRSTWORD__DATABASE__POOLER=false FIRSTWORD__DATABASE__URL=postgres://.. firstword \
+         migrate"
+            .into(),
+    ))
 }
 
 async fn check_sqlite(pool: &SqlitePool) -> Result<()> {

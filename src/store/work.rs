@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::PgPool;
-use sqlx::postgres::PgListener;
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::sync::{Notify, broadcast};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::desk::News;
@@ -13,6 +13,12 @@ use crate::domain::ids::AttemptId;
 
 /// The channel nodes talk on.
 const CHANNEL: &str = "firstword";
+/// How long nothing is heard before the connection is asked whether it lives, and how long that may take.
+const SILENCE: Duration = Duration::from_secs(10);
+const ANSWER: Duration = Duration::from_secs(5);
+/// The pauses before listening again.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How many attempts one notification names; its payload may be 8,000 bytes.
 const STOPS_PER_MESSAGE: usize = 300;
 
@@ -79,37 +85,52 @@ pub(super) fn messages(news: &News) -> Vec<String> {
 }
 
 /// Listens to the other nodes until told to stop. A lost connection costs latency only: polling is the truth.
-pub(super) async fn listen(pool: PgPool, work: Arc<Work>, stop: CancellationToken) {
+pub(super) async fn listen(options: PgConnectOptions, work: Arc<Work>, stop: CancellationToken) {
     let carried_on = async {
-        let mut pause = Duration::from_millis(100);
+        let mut pause = FIRST_PAUSE;
         loop {
-            let ended = hear(&pool, &work, &mut pause).await;
+            let ended = hear(&options, &work, &mut pause).await;
             tracing::debug!(error = %ended, "listening was cut; polling carries on");
             // Whatever was said meanwhile was not heard.
             work.ring();
             tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_secs(10));
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     };
     // Ends by being dropped: there is nothing to finish.
-    stop.run_until_cancelled(carried_on).await;
+    stop.run_until_cancelled(Box::pin(carried_on)).await;
 }
 
-async fn hear(pool: &PgPool, work: &Work, pause: &mut Duration) -> sqlx::Error {
-    let mut listener = match PgListener::connect_with(pool).await {
+async fn hear(options: &PgConnectOptions, work: &Work, pause: &mut Duration) -> sqlx::Error {
+    // A connection of its own: one whose other end is gone may never be given back, and must not be missed elsewhere.
+    let own = PgPoolOptions::new().max_connections(1).acquire_timeout(ANSWER).connect_lazy_with(options.clone());
+    let listening = async {
+        let mut listener = PgListener::connect_with(&own).await?;
+        // Not to connect again by itself: that would not tell that anything was missed.
+        listener.eager_reconnect(false);
+        listener.listen(CHANNEL).await?;
+        Ok(listener)
+    };
+    let mut listener = match in_time(listening).await {
         Ok(listener) => listener,
         Err(error) => return error,
     };
-    if let Err(error) = listener.listen(CHANNEL).await {
-        return error;
-    }
-    *pause = Duration::from_millis(100);
+    *pause = FIRST_PAUSE;
     loop {
-        // Not `recv`: it connects again by itself and does not tell that anything was missed.
-        match listener.try_recv().await {
-            Ok(Some(notification)) => work.heard(notification.payload()),
-            Ok(None) => return sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into()),
-            Err(error) => return error,
+        match timeout(SILENCE, listener.try_recv()).await {
+            Ok(Ok(Some(notification))) => work.heard(notification.payload()),
+            Ok(Ok(None)) => return sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into()),
+            Ok(Err(error)) => return error,
+            // Nobody has said anything, or nobody can be heard any more: a connection may be dead and not know it.
+            Err(_) => {
+                if let Err(error) = in_time(sqlx::query("SELECT 1").execute(&mut listener)).await {
+                    return error;
+                }
+            }
         }
     }
+}
+
+async fn in_time<T>(answer: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    timeout(ANSWER, answer).await.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
 }

@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use firstword::sandbox::Kind;
 use rustix::process::Signal;
-use tokio_util::sync::CancellationToken;
 
 use crate::database::Database;
 use crate::outside::Outside;

@@ -9,6 +9,7 @@
     reason = "a case fails by panicking, and what it asked for is there"
 )]
 #![expect(clippy::too_many_lines, reason = "a case is a straight line, run once")]
+#![expect(clippy::print_stderr, reason = "cases that measure print their figures")]
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -19,14 +20,18 @@ mod flow;
 mod gate;
 mod hard_stop;
 mod kills;
+mod late;
+mod line;
 mod logs;
 mod nodes;
 mod outage;
 mod outside;
 mod place;
 mod platform;
+mod pooler;
 mod process;
 mod relay;
+mod skew;
 mod start;
 mod stop;
 mod systemd;
@@ -56,5 +61,6 @@ on_both! {
     gate { a_frozen_process_sends_nothing_late a_stop_before_the_connection_stands_wins }
     crash { killed_with_requests_in_flight }
     kills { killed_again_and_again }
+    late { an_answer_that_waited_for_a_frozen_process_counts evidence_and_a_stop_while_the_request_is_out }
     stop { what_has_left_is_awaited_at_the_stop }
 }

@@ -1,5 +1,5 @@
 //! A TCP relay between two programs, with which a test has their connection in its hand: it leads elsewhere, is slow,
-//! swallows every byte, or is cut.
+//! or swallows every byte.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -43,8 +43,6 @@ struct Inner {
     targets: Mutex<Vec<Target>>,
     turn: AtomicUsize,
     delay: AtomicU64,
-    /// Ends every connection there is.
-    cut: Mutex<CancellationToken>,
     /// The connections from this number on are whole; those before it swallow every byte.
     swallowed: watch::Sender<u64>,
     count: AtomicU64,
@@ -64,7 +62,6 @@ impl Relay {
             targets: Mutex::new(targets),
             turn: AtomicUsize::new(0),
             delay: AtomicU64::new(0),
-            cut: Mutex::default(),
             swallowed: watch::Sender::new(0),
             count: AtomicU64::new(0),
         });
@@ -97,32 +94,18 @@ impl Relay {
     pub(crate) fn swallow(&self) {
         self.inner.swallowed.send_replace(self.inner.count.load(Ordering::SeqCst));
     }
-
-    /// How many connections were ever made.
-    pub(crate) fn connections(&self) -> u64 {
-        self.inner.count.load(Ordering::SeqCst)
-    }
-
-    /// Ends every connection there is.
-    pub(crate) fn cut(&self) {
-        std::mem::take(&mut *self.inner.cut.lock().unwrap()).cancel();
-    }
 }
 
 impl Inner {
     async fn carry(&self, stream: TcpStream) {
-        let cut = self.cut.lock().unwrap().clone();
         let number = self.count.fetch_add(1, Ordering::SeqCst);
         stream.set_nodelay(true).unwrap();
         let Some((far_read, far_write)) = self.connect().await else { return };
         let (near_read, near_write) = stream.into_split();
-        let carrying = async {
-            tokio::select! {
-                () = self.copy(near_read, far_write, number) => {}
-                () = self.copy(far_read, near_write, number) => {}
-            }
-        };
-        cut.run_until_cancelled(carrying).await;
+        tokio::select! {
+            () = self.copy(near_read, far_write, number) => {}
+            () = self.copy(far_read, near_write, number) => {}
+        }
     }
 
     async fn connect(&self) -> Option<Bytes> {

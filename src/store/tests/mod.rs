@@ -74,13 +74,14 @@ async fn sqlite_flushes_what_it_commits() {
 async fn postgres_flushes_what_it_commits() {
     let url = pg::database("durable", |url| Box::pin(async move { Store::open(&url).await.unwrap().close().await }));
     let store = Store::open(&url.await).await.unwrap();
-    let super::Pool::Postgres(pool) = &store.pool else { panic!("PostgreSQL") };
+    let super::Pool::Postgres(sessions) = &store.pool else { panic!("PostgreSQL") };
+    let pool = sessions.pool();
     for (setting, expected) in [("fsync", "on"), ("synchronous_commit", "on"), ("lock_timeout", "5s")] {
         let text = sqlx::AssertSqlSafe(format!("SHOW {setting}"));
         assert_eq!(sqlx::query_scalar::<_, String>(text).fetch_one(pool).await.unwrap(), expected, "{setting}");
     }
     // Whatever the server's own default: a test's cluster flushes nothing, and we ask for it all the same.
-    let super::Pool::Postgres(pool) = postgres().await.pool else { panic!("PostgreSQL") };
-    let commit: String = sqlx::query_scalar("SHOW synchronous_commit").fetch_one(&pool).await.unwrap();
+    let super::Pool::Postgres(sessions) = postgres().await.pool else { panic!("PostgreSQL") };
+    let commit: String = sqlx::query_scalar("SHOW synchronous_commit").fetch_one(sessions.pool()).await.unwrap();
     assert_eq!(commit, "on");
 }

@@ -80,7 +80,8 @@ async fn sqlite_plans() {
 #[tokio::test]
 async fn postgres_plans() {
     let store = postgres().await;
-    let Pool::Postgres(pool) = &store.pool else { panic!("PostgreSQL") };
+    let Pool::Postgres(sessions) = &store.pool else { panic!("PostgreSQL") };
+    let pool = sessions.pool();
     let mut conn = pool.acquire().await.unwrap().detach();
     for fill in [PEOPLE, ATTEMPTS] {
         let fill = fill.replace("FROM numbers", "FROM generate_series(1, 100000) AS n");

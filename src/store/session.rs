@@ -1,0 +1,263 @@
+//! A PostgreSQL connection as we use one: bounded in time, and fit for a pooler.
+//!
+//! - **No statement is waited for forever.** A connection whose other end is gone without a word looks alive for many
+//!   minutes. What is not answered in time failed, and a COMMIT that is not answered is one of unknown end.
+//! - **What was cut in the middle is closed, never used again**: neither an unread answer nor an open transaction gets
+//!   back into the pool, whatever way its owner went.
+//! - **Behind a transaction pooler** nothing may outlive a transaction, and the next transaction may meet another
+//!   server: every statement stands in an explicit transaction, none is prepared under a name, and what is set is set
+//!   by `SET LOCAL`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, Executor, PgConnection, PgPool, Postgres, SqlSafeStr};
+use tokio::time::{Instant, timeout};
+
+use super::error::{Error, Result};
+
+/// How long an answer to a statement of the main path may take: the server itself gives up after five seconds.
+const ANSWER: Duration = Duration::from_secs(8);
+/// How long one to a report may.
+const REPORT: Duration = Duration::from_secs(40);
+
+/// One side of the lock by which an erasure waits for everybody else.
+macro_rules! nobody_erases {
+    () => {
+        "; SELECT pg_advisory_xact_lock_shared(26992, 0)"
+    };
+}
+
+/// Begins a transaction that may write.
+const BEGIN: &str =
+    concat!("BEGIN; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '5s'", nobody_erases!());
+/// What is said at the start of each transaction where the server's session is not ours, and elsewhere once, in the
+/// connection's options.
+macro_rules! pooled {
+    () => {
+        "BEGIN; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '5s';
+         SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL synchronous_commit = on; SET LOCAL jit = off"
+    };
+}
+
+/// The same behind a pooler.
+const BEGIN_POOLED: &str = concat!(pooled!(), nobody_erases!());
+/// The same for a claim, which elsewhere is a transaction by itself.
+const BEGIN_POOLED_CLAIM: &str = pooled!();
+/// The same for a statement that only reads, and may take its time.
+const BEGIN_POOLED_REPORT: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout = '30s'; SET LOCAL jit = off;
+    SET LOCAL idle_in_transaction_session_timeout = '5s'";
+
+/// The connections of a node.
+#[derive(Debug, Clone)]
+pub(super) struct Sessions {
+    pool: PgPool,
+    pooler: bool,
+    suspicion: Suspicion,
+}
+
+/// When a connection was last found dead. Whatever idled at that moment is likely to be dead too, and finding that out
+/// one by one would take a time-out each.
+#[derive(Debug, Clone)]
+pub(super) struct Suspicion {
+    start: Instant,
+    /// Milliseconds since `start`; zero is never.
+    at: Arc<AtomicU64>,
+}
+
+impl Suspicion {
+    pub(super) fn none() -> Self {
+        Self { start: Instant::now(), at: Arc::default() }
+    }
+
+    fn raise(&self) {
+        self.raise_at(self.start.elapsed());
+    }
+
+    /// Whether a connection that has idled this long is above it.
+    pub(super) fn clears(&self, idle_for: Duration) -> bool {
+        self.clears_at(self.start.elapsed(), idle_for)
+    }
+
+    fn raise_at(&self, now: Duration) {
+        self.at.store(u64::try_from(now.as_millis()).unwrap_or(u64::MAX).max(1), Ordering::Relaxed);
+    }
+
+    fn clears_at(&self, now: Duration, idle_for: Duration) -> bool {
+        let at = self.at.load(Ordering::Relaxed);
+        at == 0 || now.saturating_sub(Duration::from_millis(at)) > idle_for
+    }
+}
+
+impl Sessions {
+    pub(super) fn new(pool: PgPool, pooler: bool, suspicion: Suspicion) -> Self {
+        Self { pool, pooler, suspicion }
+    }
+
+    /// The pool behind it.
+    pub(super) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Whether a pooler stands before the server.
+    pub(super) fn pooled(&self) -> bool {
+        self.pooler
+    }
+
+    pub(super) async fn writer(&self) -> Result<Session> {
+        self.session(ANSWER, BEGIN_POOLED_CLAIM).await
+    }
+
+    pub(super) async fn reader(&self) -> Result<Session> {
+        self.session(REPORT, BEGIN_POOLED_REPORT).await
+    }
+
+    async fn session(&self, patience: Duration, begin: &'static str) -> Result<Session> {
+        let conn = Some(self.pool.acquire().await?);
+        let (pooler, suspicion) = (self.pooler, self.suspicion.clone());
+        Ok(Session { conn, pooler, suspicion, patience, begin, begun: false, broken: false })
+    }
+}
+
+/// One connection, for as long as its owner keeps it.
+pub(super) struct Session {
+    conn: Option<PoolConnection<Postgres>>,
+    pooler: bool,
+    suspicion: Suspicion,
+    patience: Duration,
+    /// What begins a transaction around a single statement, behind a pooler.
+    begin: &'static str,
+    begun: bool,
+    broken: bool,
+}
+
+impl Session {
+    /// Runs a statement and reads its rows.
+    pub(super) async fn rows(&mut self, query: Query<'_, Postgres, PgArguments>) -> Result<Vec<PgRow>> {
+        let query = query.persistent(!self.pooler);
+        self.enclosed(async |conn| query.fetch_all(conn).await).await
+    }
+
+    /// Runs a statement; returns how many rows it touched.
+    pub(super) async fn run(&mut self, query: Query<'_, Postgres, PgArguments>) -> Result<u64> {
+        let query = query.persistent(!self.pooler);
+        Ok(self.enclosed(async |conn| query.execute(conn).await).await?.rows_affected())
+    }
+
+    /// Has the server read and plan a statement without running it.
+    pub(super) async fn prepare(&mut self, text: &'static str) -> Result<()> {
+        if self.pooler {
+            // Under a name that is gone by the end of the transaction: the server is somebody else's next.
+            let text = format!("PREPARE firstword_check AS {text};\nDEALLOCATE firstword_check");
+            let query = sqlx::raw_sql(AssertSqlSafe(text));
+            return self.enclosed(async |conn| conn.execute(query).await).await.map(drop);
+        }
+        self.answered(async |conn| conn.prepare(text.into_sql_str()).await.map(drop)).await
+    }
+
+    /// Begins a transaction that may write.
+    pub(super) async fn begin(&mut self) -> Result<()> {
+        let begin = if self.pooler { BEGIN_POOLED } else { BEGIN };
+        self.open(begin).await
+    }
+
+    async fn open(&mut self, begin: &'static str) -> Result<()> {
+        self.begun = true;
+        self.answered(async |conn| conn.execute(sqlx::raw_sql(begin)).await.map(drop)).await
+    }
+
+    /// Runs one of the fixed words `COMMIT`, `ROLLBACK`, `SAVEPOINT ..`.
+    pub(super) async fn word(&mut self, word: &'static str) -> Result<()> {
+        self.answered(async |conn| conn.execute(word).await.map(drop)).await?;
+        self.begun &= !matches!(word, "COMMIT" | "ROLLBACK");
+        Ok(())
+    }
+
+    /// Takes it out of use.
+    pub(super) fn discard(mut self) {
+        self.broken = true;
+    }
+
+    /// Runs a statement, in a transaction of its own where it needs one and is in none.
+    async fn enclosed<T>(&mut self, call: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>) -> Result<T> {
+        if !self.pooler || self.begun {
+            return self.answered(call).await;
+        }
+        self.open(self.begin).await?;
+        let value = self.answered(call).await;
+        match value {
+            Ok(value) => self.word("COMMIT").await.map(|()| value),
+            Err(error) => {
+                // Where even that fails the connection is closed when it is dropped, which undoes it too.
+                _ = self.word("ROLLBACK").await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Waits for an answer, but not forever. From the question to the answer the connection counts as broken: whoever
+    /// is dropped in between leaves it so.
+    async fn answered<T>(&mut self, call: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T>) -> Result<T> {
+        let Some(conn) = self.conn.as_mut().filter(|_| !self.broken) else {
+            return Err(unanswered(std::io::ErrorKind::NotConnected, "the connection to the database broke"));
+        };
+        self.broken = true;
+        match timeout(self.patience, call(conn)).await {
+            Ok(Ok(value)) => {
+                self.broken = false;
+                Ok(value)
+            }
+            Ok(Err(error)) => {
+                // What the server says against a statement is no fault of the connection, unless it says goodbye.
+                self.broken = error.as_database_error().is_none_or(|error| is_goodbye(error.code().as_deref()));
+                if self.broken {
+                    self.suspicion.raise();
+                }
+                Err(error.into())
+            }
+            Err(_) => {
+                self.suspicion.raise();
+                Err(unanswered(std::io::ErrorKind::TimedOut, "the database gave no answer in time"))
+            }
+        }
+    }
+}
+
+fn unanswered(kind: std::io::ErrorKind, what: &'static str) -> Error {
+    Error::Unavailable(sqlx::Error::Io(std::io::Error::new(kind, what)))
+}
+
+/// Whether the server ends the session with this error: class 57P, shutdowns and terminations; 25P03, an idle
+/// transaction's time-out; class 08, the connection itself.
+fn is_goodbye(code: Option<&str>) -> bool {
+    code.is_some_and(|code| code.starts_with("57P") || code.starts_with("08") || code == "25P03")
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if (self.begun || self.broken)
+            && let Some(conn) = self.conn.take()
+        {
+            // Without a goodbye, which the other end might never take: the closed socket says it.
+            drop(conn.detach());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_idled_when_one_was_found_dead_is_suspect() {
+        let (suspicion, second) = (Suspicion::none(), Duration::from_secs(1));
+        assert!(suspicion.clears(Duration::ZERO) && suspicion.clears(3600 * second));
+        suspicion.raise_at(5 * second);
+        assert!(suspicion.clears_at(7 * second, second), "used since");
+        assert!(!suspicion.clears_at(7 * second, 3 * second));
+    }
+}
