@@ -56,7 +56,8 @@ async fn sqlite_walks_along_indexes() {
 #[tokio::test]
 async fn postgres_walks_along_indexes() {
     let store = postgres().await;
-    let Pool::Postgres(pool) = &store.pool else { panic!("PostgreSQL") };
+    let Pool::Postgres(sessions) = &store.pool else { panic!("PostgreSQL") };
+    let pool = sessions.pool();
     let mut conn = pool.acquire().await.unwrap().detach();
     for text in fill("FROM generate_series(1, 50000) AS n") {
         sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut conn).await.unwrap();
