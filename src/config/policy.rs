@@ -24,40 +24,137 @@ pub enum Transient {
     Uncertain,
 }
 
-/// What people write to be left alone, where the operator names no words.
-const STOP_WORDS: [&str; 32] = [
+/// What people write to be left alone, where the operator names no words. The whole message must be one of them, in any
+/// case, with accents or without.
+const STOP_WORDS: &[&str] = &[
+    // English
     "stop",
+    "stop all",
+    "stopall",
     "unsubscribe",
     "opt out",
+    "opt-out",
+    "optout",
+    "quit",
+    "cancel",
+    "end",
+    "remove me",
+    // German
     "stopp",
     "abmelden",
     "abbestellen",
+    "abbrechen",
+    "keine nachrichten",
+    // French
     "arrêt",
     "arrêter",
-    "arreter",
+    "arrêtez",
     "désabonner",
+    "se désabonner",
+    "désinscrire",
+    // Italian
     "basta",
+    "ferma",
     "annulla",
+    "annulla iscrizione",
     "disiscrivimi",
+    "cancellami",
+    // Spanish
     "parar",
     "pare",
-    "cancelar",
-    "cancelar suscripción",
+    "para",
     "alto",
     "baja",
+    "darse de baja",
+    "cancelar",
+    "cancelar suscripción",
+    // Portuguese
     "sair",
-    "avsluta",
-    "afmelden",
+    "parar mensagens",
+    "cancelar inscrição",
+    "descadastrar",
+    // Dutch
     "stoppen",
+    "afmelden",
+    "uitschrijven",
+    // Swedish, Norwegian, Danish, Finnish
+    "avsluta",
+    "avregistrera",
+    "avslutt",
+    "meld meg av",
+    "afmeld",
+    "frameld",
+    "lopeta",
+    "peruuta",
+    // Polish, Czech, Slovak, Hungarian, Romanian
     "wypisz",
+    "rezygnuję",
+    "zatrzymaj",
+    "odhlásit",
+    "odhlásiť",
+    "leiratkozás",
+    "dezabonare",
+    "oprește",
+    // Turkish
+    "durdur",
+    "dur",
+    "iptal",
+    "abonelikten çık",
+    // Greek, Russian, Ukrainian, Bulgarian
+    "στοπ",
+    "σταμάτα",
+    "διακοπή",
     "стоп",
     "отписаться",
+    "отписка",
+    "отмена",
+    "відписатися",
+    "зупинити",
+    "спри",
+    "отписване",
+    // Hebrew, Arabic, Persian, Urdu
+    "הסר",
+    "הסרה",
+    "עצור",
+    "إيقاف",
+    "توقف",
+    "إلغاء",
+    "إلغاء الاشتراك",
+    "لغو",
+    "بند کریں",
+    // Hindi, Bengali, Tamil, Telugu
+    "बंद",
+    "बंद करो",
+    "रोकें",
+    "बंद करें",
+    "বন্ধ",
+    "বন্ধ করুন",
+    "நிறுத்து",
+    "ఆపు",
+    // Indonesian, Malay, Vietnamese, Thai, Filipino, Swahili
+    "berhenti",
+    "berhenti langganan",
+    "dừng",
+    "dừng lại",
+    "hủy",
+    "hủy đăng ký",
+    "หยุด",
+    "ยกเลิก",
+    "itigil",
+    "acha",
+    // Chinese, Japanese, Korean
     "停止",
     "退订",
+    "退訂",
+    "取消订阅",
+    "取消訂閱",
     "やめて",
+    "配信停止",
+    "解除",
     "수신거부",
-    "إيقاف",
-    "बंद",
+    "수신 거부",
+    "중지",
+    "그만",
 ];
 
 /// What may be done with an attempt whose end nobody knows.
@@ -95,7 +192,7 @@ pub(super) fn read(section: &mut Section<'_>) -> (Policy, Later, Vec<String>) {
 fn stop_words(section: &mut Section<'_>) -> Vec<String> {
     let remedy = "use a list of words, such as [\"stop\", \"unsubscribe\"]";
     let Some(words) = section.list("stop_words", remedy) else {
-        return STOP_WORDS.map(str::to_owned).to_vec();
+        return STOP_WORDS.iter().copied().map(str::to_owned).collect();
     };
     if words.is_empty() {
         section.source.warn("policy.stop_words: is empty, so nobody can opt out by writing a word".to_owned());

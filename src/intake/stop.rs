@@ -32,11 +32,29 @@ impl StopWords {
 
 /// Without case, accents, punctuation at the ends, and with single spaces.
 fn fold(text: &str) -> String {
-    let plain: String = text.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase).collect();
-    // Lowercasing may bring back a mark, as the dot of the Turkish capital I does.
-    let plain: String = plain.nfkd().filter(|c| !is_combining_mark(*c)).collect();
+    let plain: String = text.nfkd().filter(|c| !is_dropped(*c)).flat_map(char::to_lowercase).collect();
+    // Lowercasing may bring back a mark, as the dot of the Turkish capital I does; and its small one has none.
+    let plain = plain.nfkd().filter(|c| !is_dropped(*c)).map(|c| if c == 'ı' { 'i' } else { c });
+    let plain: String = plain.collect();
     let words: Vec<&str> = plain.split_whitespace().collect();
-    words.join(" ").trim_matches(|c: char| !c.is_alphanumeric()).to_owned()
+    words.join(" ").trim_matches(|c: char| !c.is_alphanumeric() && !is_combining_mark(c)).to_owned()
+}
+
+/// Accents, vowel points that people leave out, and what cannot be seen. Not the marks of scripts in which they are
+/// vowels: without them one word would be taken for another.
+fn is_dropped(c: char) -> bool {
+    match c {
+        '\u{ad}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'
+        | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}' => true,
+        '\u{300}'..='\u{36f}' | '\u{591}'..='\u{5c7}' | '\u{610}'..='\u{61a}' | '\u{64b}'..='\u{65f}' | '\u{670}' => {
+            is_combining_mark(c)
+        }
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -64,11 +82,26 @@ mod tests {
             "停止。",
             "stop 🛑",
             "durdur",
+            "STOP\u{200b}",
+            "st\u{ad}op",
+            "\u{202b}stop\u{202c}",
         ] {
             assert!(words.is_stop(text), "{text}");
         }
         for text in ["", "...", "don't stop", "stop it", "st op", "non-stop", "nichtmehr", "🛑"] {
             assert!(!words.is_stop(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn marks_are_left_out_where_people_leave_them_out() {
+        let words = words(&["إيقاف", "हटाओ", "หยุด", "abonelikten çık", "στοπ", "ガ"]);
+        for text in ["ايقاف", "إِيقاف", "हटाओ", "หยุด!", "ABONELİKTEN ÇIK", "abonelikten cik", "ΣΤΟΠ", "ｶﾞ"]
+        {
+            assert!(words.is_stop(text), "{text}");
+        }
+        for text in ["हट", "หยด", "カ"] {
+            assert!(!words.is_stop(text), "{text}: another word");
         }
     }
 

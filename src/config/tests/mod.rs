@@ -169,3 +169,64 @@ fn the_file_is_found_in_this_order() {
     let nowhere = find(None, &nowhere).unwrap_err().to_string();
     assert!(nowhere.contains("config sample"), "{nowhere}");
 }
+
+/// The default stop words work as they are meant to: each is found however it is dressed, and none in ordinary answers.
+#[test]
+fn the_default_stop_words_are_good() {
+    use crate::intake::StopWords;
+    let defaults = site("").config().stop_words;
+    let words = StopWords::new(&defaults);
+    for word in &defaults {
+        for dressed in [word.clone(), word.to_uppercase(), format!(" {word}! "), format!("\u{201c}{word}\u{201d}.")] {
+            assert!(words.is_stop(&dressed), "{dressed}");
+        }
+    }
+    for text in [
+        "STOP",
+        "Stop.",
+        "Arret",
+        "ARRÊT",
+        "Desabonner",
+        "BAJA",
+        "cancelar suscripcion",
+        "Стоп!",
+        "ОТПИСАТЬСЯ",
+        "停止。",
+        "やめて！",
+        "수신거부",
+        "ايقاف",
+        "बंद",
+        "หยุด",
+        "DỪNG",
+        "dung lai",
+        "stop 🛑",
+        "Hủy",
+        "הסר",
+        "στοπ",
+        "Rezygnuje",
+    ] {
+        assert!(words.is_stop(text), "{text}");
+    }
+    for text in [
+        "yes",
+        "hello",
+        "ok",
+        "don't stop",
+        "bus stop",
+        "sí",
+        "oui",
+        "ja",
+        "no",
+        "да",
+        "はい",
+        "네",
+        "نعم",
+        "हाँ",
+        "?",
+        "👍",
+        "1",
+    ] {
+        assert!(!words.is_stop(text), "{text}");
+    }
+    assert!(defaults.len() > 100, "{}", defaults.len());
+}
