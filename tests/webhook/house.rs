@@ -98,6 +98,14 @@ impl House {
         Answer { status: parts.status, headers: parts.headers, text }
     }
 
+    pub(crate) fn router(&self) -> axum::Router {
+        self.router.clone()
+    }
+
+    pub(crate) fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.metrics)
+    }
+
     /// How many rows a table has.
     pub(crate) async fn rows(&self, table: &str) -> i64 {
         self.number(&format!("SELECT count(*) FROM {table}")).await

@@ -4,6 +4,7 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::indexing_slicing,
     reason = "a case fails by panicking, and what it asked for is there"
 )]
@@ -14,6 +15,8 @@ mod support;
 mod events;
 mod house;
 mod logs;
+mod openapi;
+mod order;
 mod platform;
 mod privacy;
 mod site;
@@ -40,6 +43,10 @@ on_both! {
     events {
         signed_events_are_stored_then_answered a_redelivery_changes_nothing
         a_store_that_refuses_and_a_body_that_breaks_off erased_people_are_counted
+    }
+    order {
+        a_reply_before_its_opt_in an_echo_before_our_answer opt_ins_that_come_late the_same_body_three_times
+        a_second_psid_for_one_login_id ways_of_linking_are_watched
     }
     privacy {
         a_person_has_their_data_deleted a_person_removes_the_app a_store_that_refuses_keeps_the_request_for_later
