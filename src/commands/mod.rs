@@ -26,6 +26,7 @@ mod status;
 
 pub use exit::Exit;
 pub use open::{load, open_store, store_clock};
+pub use optin::import::judge as judge_import;
 
 use crate::cli::{Cli, Command};
 

@@ -100,7 +100,16 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Config, Faults> {
     let text = fs::read_to_string(path).map_err(|error| {
         Fault::new(&shown, "", format!("cannot be read: {error}"), "check the path and the file's permissions")
     })?;
-    let table = syntax::parse(&shown, &text)?;
+    read_text(&text, path, environment)
+}
+
+/// Reads and checks the text of a configuration, as if it stood in the file at `path`.
+///
+/// # Errors
+/// Lists everything that is wrong with it.
+pub fn read_text(text: &str, path: &Path, environment: &Environment) -> Result<Config, Faults> {
+    let shown = path.display().to_string();
+    let table = syntax::parse(&shown, text)?;
     let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut source = Source::new(shown, &file, environment);
     let config = read(&mut source, &table, file);

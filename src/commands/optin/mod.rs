@@ -17,7 +17,7 @@ mod doubts;
 mod erase;
 mod explain;
 mod export;
-mod import;
+pub(super) mod import;
 mod list;
 mod order;
 mod row;

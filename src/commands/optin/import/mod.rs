@@ -47,6 +47,14 @@ const PATIENCE: Patience = Patience {
 /// How many parsed batches may wait for the database.
 const AHEAD: usize = 2;
 
+/// How many lines of some bytes `import` would take, and how many it would refuse.
+///
+/// # Errors
+/// Where the whole cannot be read: no header, or one that lacks a column.
+pub fn judge(bytes: &[u8], format: Option<crate::cli::optin::Format>, latest: Timestamp) -> anyhow::Result<(u64, u64)> {
+    reader::judge(bytes.to_vec(), format, latest)
+}
+
 pub(super) async fn run(args: &ImportArgs, global: &Global) -> anyhow::Result<Exit> {
     let config = open::load(global)?;
     let input = input::open(&args.file, args.format)?;

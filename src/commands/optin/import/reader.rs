@@ -60,6 +60,26 @@ pub(super) fn start(
     Ok(())
 }
 
+/// Reads some bytes as `import` would, and stores nothing: how many lines are good, and how many are not.
+///
+/// # Errors
+/// Where the whole cannot be read: no header, or one that lacks a column.
+pub(super) fn judge(bytes: Vec<u8>, format: Option<Format>, latest: Timestamp) -> anyhow::Result<(u64, u64)> {
+    // A line has at least two bytes, and each batch at least one line.
+    let (steps, mut parsed) = tokio::sync::mpsc::channel(bytes.len() / 2 + 2);
+    let input = Input { lines: Box::new(std::io::Cursor::new(bytes)), format, size: None };
+    read(input, &Defaults::default(), 64, latest, &steps)?;
+    drop(steps);
+    let (mut good, mut bad) = (0, 0);
+    while let Ok(step) = parsed.try_recv() {
+        if let Step::Batch(batch) = step {
+            good += u64::try_from(batch.good.len())?;
+            bad += u64::try_from(batch.bad.len())?;
+        }
+    }
+    Ok((good, bad))
+}
+
 fn read(
     mut input: Input,
     defaults: &Defaults,
