@@ -141,7 +141,7 @@ conformance! {
         a_locked_row_holds_up_only_its_own
     }
     races {
-        claims_never_share_a_person claims_never_exceed_the_budget a_stop_that_returned_is_never_claimed
+        claims_never_share_a_person claims_never_exceed_the_budget a_stop_that_returned_is_never_claimed every_way_to_say_stop_wins
         claims_among_arrivals the_same_login_on_two_nodes overlapping_groups_in_opposite_order
         ticks_of_one_job_on_two_nodes purge_against_fresh_consent a_stop_and_its_link_pass_each_other
     }

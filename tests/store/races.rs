@@ -1,6 +1,7 @@
 //! Several tasks, several nodes, one database. On SQLite the second node is the command line beside the daemon.
 
 use std::collections::HashSet;
+use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,14 +9,16 @@ use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use crate::ground::{
-    Ground, NOW, accepted, by_login, by_message, by_psid, created, ended, later, opt_in, psid, said, tick, wish,
+    Ground, NOW, accepted, by_login, by_message, by_psid, created, ended, later, login, opt_in, page, psid, said, tick,
+    wish,
 };
 use crate::jobs::take;
 use firstword::domain::budget::Budget;
 use firstword::domain::ids::OptInId;
 use firstword::domain::optin::{Reason, State};
 use firstword::domain::outcome::Outcome;
-use firstword::domain::signal::{Links, Receipt, Sign, Signal, Tick};
+use firstword::domain::signal::{Command, Links, Receipt, Sign, Signal, Subject, Tick, Whom};
+use firstword::store::Store;
 use firstword::store::claim::{Claim, Wish};
 
 const OUT: Sign = Sign::OptOut(Reason::OptOutEvent);
@@ -197,7 +200,7 @@ pub(crate) async fn purge_against_fresh_consent(ground: Ground) {
     for round in 0..60_u64 {
         let (now, name) = (later(round * 10_000), format!("p{round}"));
         let id = created(ground.apply_at(opt_in(&name, now), now).await);
-        ground.apply_at(Signal::Command { optin: id, command: firstword::domain::signal::Command::Cancel }, now).await;
+        ground.apply_at(Signal::Command { optin: id, command: Command::Cancel }, now).await;
         let fresh = now.plus(Duration::from_secs(700));
         let (purged, receipts) =
             tokio::join!(other.purge(now, 10, fresh), ground.store.apply(vec![opt_in(&name, fresh)], fresh));
@@ -221,4 +224,78 @@ pub(crate) async fn a_stop_and_its_link_pass_each_other(ground: Ground) {
         let row = ground.row(claim.optin).await;
         assert_eq!(row.opted_out_at, Some(NOW), "round {round}: the stop was lost");
     }
+}
+
+/// Every way to say stop, against claims of another node that go on all the while. What is counted: claims that began
+/// after the stop was told as committed.
+pub(crate) async fn every_way_to_say_stop_wins(ground: Ground) {
+    const WAYS: [&str; 7] =
+        ["opt-out event", "stop word", "stop by PSID", "deauthorized", "operator", "cancel", "erasure"];
+    let (other, rounds) = (ground.node().await, 60_u32);
+    let (mut before, mut during, mut after) = (0, 0, 0);
+    for round in 0..rounds {
+        for (number, way) in WAYS.into_iter().enumerate() {
+            let name = format!("p{round}-{number}");
+            let id = ground.somebody(&name).await;
+            if way == "stop by PSID" {
+                ground.sql(&format!("UPDATE optins SET psid = '{name}' WHERE id = {id}")).await;
+            }
+            let told = Arc::new(Mutex::new(false));
+            let (stop, tell) = (ground.store.clone(), Arc::clone(&told));
+            let stopping = async {
+                head_start(round, 1).await;
+                say(&stop, way, &name, id).await;
+                *tell.lock().unwrap() = true;
+            };
+            let claiming = async {
+                let mut taken = Vec::new();
+                head_start(round, 2).await;
+                for _ in 0..4 {
+                    let late = *told.lock().unwrap();
+                    taken.extend(other.claim(wish(1, NOW)).await.unwrap().claims.into_iter().map(|_| late));
+                }
+                taken
+            };
+            let ((), taken) = tokio::join!(stopping, claiming);
+            assert!(taken.len() <= 1, "{way}, round {round}: {taken:?}");
+            match taken.first() {
+                None => before += 1,
+                Some(false) => during += 1,
+                Some(true) => after += 1,
+            }
+            assert_eq!(ground.claim_at(9, NOW).await.len(), 0, "{way}, round {round}: claimed once more");
+        }
+    }
+    let mut out = std::io::stderr();
+    let (engine, races) = (ground.either("SQLite", "PostgreSQL"), before + during + after);
+    writeln!(
+        out,
+        "{engine}: {races} races, {before} the stop won, {during} the claim won, {after} messages after a stop"
+    )
+    .unwrap();
+    assert_eq!(after, 0);
+    assert!(before > 0 && during > 0, "a race that one side always wins is none: {before} {during}");
+}
+
+/// In a third of the rounds one side waits a little, in a third the other, and in a third neither.
+async fn head_start(round: u32, side: u32) {
+    if round % 3 == side {
+        tokio::time::sleep(Duration::from_micros(u64::from(round) * 40)).await;
+    }
+}
+
+async fn say(store: &Store, way: &str, name: &str, id: OptInId) {
+    let signal = match way {
+        "opt-out event" => said(OUT, by_login(name)),
+        "stop word" => said(Sign::Reply { stop: true }, by_login(name)),
+        "stop by PSID" => said(Sign::OptOut(Reason::StopWord), by_psid(name)),
+        "deauthorized" => said(Sign::OptOut(Reason::Deauthorized), by_login(name)),
+        "operator" => Signal::Command { optin: id, command: Command::OptOut },
+        "cancel" => Signal::Command { optin: id, command: Command::Cancel },
+        _ => {
+            let subject = Subject { page: page(), whom: Whom::Login(login(name)) };
+            return store.erase(vec![subject], None, NOW).await.map(drop).unwrap();
+        }
+    };
+    store.apply(vec![signal], NOW).await.unwrap();
 }
