@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -78,6 +79,18 @@ pub async fn signals(stop: CancellationToken, mut reload: impl AsyncFnMut()) {
     stopping();
     tracing::info!("stopping: what has left is awaited, the rest is given back");
     stop.cancel();
+}
+
+/// Lets the process open as many files as it may: each connection is one, and the usual limit is far below
+/// `server.max_connections`. Returns how many that is.
+#[must_use]
+pub fn open_many_files() -> Option<u64> {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        // Where it cannot be raised, the next connection after the last file is refused, and said so.
+        _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    }
+    getrlimit(Resource::Nofile).current
 }
 
 /// Tells systemd that the service does its work.

@@ -39,7 +39,8 @@ const DRAIN: Duration = Duration::from_secs(5);
 
 /// The most headers of a request; more are answered with 431.
 const MOST_HEADERS: usize = 64;
-/// The largest head of a request, and what a connection buffers at the most, in bytes.
+/// The largest head of a request, and what a connection buffers, in bytes; for one that is read in large pieces, twice
+/// that.
 const LARGEST_HEAD: usize = 32 * 1024;
 
 /// What the listener allows.

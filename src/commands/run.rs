@@ -30,6 +30,10 @@ pub async fn run(_: &RunArgs, global: &Global) -> anyhow::Result<Exit> {
     for warning in config.warnings.iter().chain(&daemon_jobs(&config)?) {
         tracing::warn!("{warning}");
     }
+    let files = lifecycle::open_many_files();
+    if files.is_some_and(|files| files < config.server.max_connections as u64) {
+        tracing::warn!(files, "fewer files may be open than server.max_connections; raise LimitNOFILE, or ulimit -n");
+    }
     let listeners = Listeners {
         public: listen("server.listen", config.server.listen).await?,
         admin: match config.server.admin_listen {

@@ -105,6 +105,12 @@ max_interval = "1s"
         self.save();
     }
 
+    /// Takes a key out of the configuration.
+    pub(crate) fn unset(&mut self, section: &str, key: &str) {
+        self.config[section].as_table_mut().unwrap().remove(key);
+        self.save();
+    }
+
     pub(crate) fn send_to(&mut self, graph_url: &str) {
         self.set(&format!("[messenger]\ngraph_url = \"{graph_url}\""));
     }

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use firstword::domain::keyed::hmac_sha256;
 use firstword::sandbox::Behaviour;
+use rustix::process::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::database::Database;
-use crate::place::{Place, until};
+use crate::place::{PAGE, Place, until};
 use crate::platform::Platform;
 use crate::process::Daemon;
 
@@ -71,4 +73,101 @@ async fn health_may_have_an_address_of_its_own() {
         assert_eq!((status(path).await, daemon.get(path).await.0), (Some(200), 404), "{path}");
     }
     assert_eq!((status("/webhook").await, daemon.get("/webhook").await.0), (Some(404), 403));
+}
+
+/// What one connection gets for some bytes: all of the answer, or nothing where it is cut.
+async fn told(port: u16, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    // It may be cut while we still write.
+    _ = stream.write_all(bytes).await;
+    let mut answer = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await;
+    assert!(read.is_ok(), "it holds on to {:?}", String::from_utf8_lossy(&bytes[..bytes.len().min(60)]));
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn floods_bombs_and_the_slow_cost_nothing() {
+    let mut place = Place::sqlite();
+    let platform = Platform::of(&mut place).await;
+    place.set("[server]\nmax_body = \"1MiB\"\nbody_timeout = \"1s\"\nmax_connections = 600");
+    let daemon = Daemon::ready(&place).await;
+    let head = "POST /webhook HTTP/1.1\r\nHost: x\r\n";
+    let headers = |count: usize| (0..count).fold(String::new(), |all, n| all + &format!("X-{n}: y\r\n"));
+
+    // Floods of headers.
+    for flood in [headers(70), format!("X: {}\r\n", "y".repeat(200_000)), headers(50_000)] {
+        let answer = told(place.port, format!("{head}{flood}\r\n").as_bytes()).await;
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
+    }
+    // Bodies that unfold, and nests that nobody can have meant: signed, so that they are read.
+    let zipped = ["gzip", "deflate", "br", "zstd", "gzip, gzip"];
+    for coding in zipped {
+        let answer = daemon.post("/webhook", "x", &[("Content-Encoding", coding)]).await;
+        assert_eq!(answer.0, 415, "{coding}");
+    }
+    for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+        let deep = format!("{}1{}", open.repeat(100_000), close.repeat(100_000));
+        assert!([200, 400].contains(&daemon.webhook(&deep).await));
+        let event = format!(r#"{{"object":"page","entry":[{{"id":"{PAGE}","messaging":[{{"message":{deep}}}]}}]}}"#);
+        assert_eq!(daemon.webhook(&event).await, 200, "kept raw");
+        assert!([400, 422].contains(&daemon.site(&deep).await.0));
+    }
+    // A head and a body that come one byte at a time are cut as a whole, not byte by byte.
+    for start in [head.to_owned(), format!("{head}Content-Length: 900000\r\n\r\n")] {
+        let mut stream = TcpStream::connect(("127.0.0.1", place.port)).await.unwrap();
+        stream.write_all(start.as_bytes()).await.unwrap();
+        let began = std::time::Instant::now();
+        while stream.write_all(b"x").await.is_ok() {
+            assert!(began.elapsed() < Duration::from_secs(20), "somebody slow is never cut");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+    // Somebody who asks and asks and never reads an answer.
+    let mut deaf = TcpStream::connect(("127.0.0.1", place.port)).await.unwrap();
+    let ask = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2_000);
+    let cut =
+        tokio::time::timeout(Duration::from_secs(30), async { while deaf.write_all(&ask).await.is_ok() {} }).await;
+    assert!(cut.is_ok(), "it waits for ever for somebody who does not read");
+    // Chunks without an end.
+    let chunks = format!("{head}Transfer-Encoding: chunked\r\n\r\n{}", "1\r\nx\r\n".repeat(300_000));
+    let answer = told(place.port, chunks.as_bytes()).await;
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
+
+    // Many who say nothing: whoever is one too many is turned away, and room is made by itself.
+    let mut idle = Vec::new();
+    for _ in 0..700 {
+        idle.push(TcpStream::connect(("127.0.0.1", place.port)).await.unwrap());
+    }
+    until("there is room again", async || (daemon.get("/healthz").await.0 == 200).then_some(())).await;
+    drop(idle);
+
+    platform.opt_in("anna", Behaviour::Silent).await;
+    let database = Database::of(&place).await;
+    database.becomes("anna", "sent").await;
+    assert_eq!((daemon.get("/readyz").await.0, platform.clean().delivered), (200, 1));
+}
+
+/// Secrets are read again on SIGHUP, out of the files that hold them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn secrets_in_files_rotate_without_a_restart() {
+    let mut place = Place::sqlite();
+    let _platform = Platform::of(&mut place).await;
+    place.write("app", "old\n");
+    place.set("[messenger]\napp_secret_file = \"app\"");
+    place.unset("messenger", "app_secret");
+    let daemon = Daemon::ready(&place).await;
+    let ask = async |secret: &str| {
+        let signature = format!("sha256={}", hex::encode(hmac_sha256(secret.as_bytes(), &[b"{}"])));
+        daemon.post("/webhook", "{}", &[("X-Hub-Signature-256", &signature)]).await.0
+    };
+    assert_eq!((ask("old").await, ask("new").await), (200, 403));
+    place.write("app", "new\nold\n");
+    daemon.signal(Signal::HUP);
+    until("both hold", async || (ask("new").await == 200).then_some(())).await;
+    assert_eq!(ask("old").await, 200);
+    place.write("app", "new\n");
+    daemon.signal(Signal::HUP);
+    until("only the new one holds", async || (ask("old").await == 403).then_some(())).await;
+    assert_eq!(ask("new").await, 200);
 }
