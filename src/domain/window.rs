@@ -45,10 +45,11 @@ impl Window {
         self.window.saturating_sub(self.safety_margin + self.start_within + self.request_timeout)
     }
 
-    /// How long a claim is ours: until its request must have ended, and three seconds to write that down.
+    /// How long a claim is ours: until its request must have ended, and two seconds to write that down. Whoever looks
+    /// once a second then settles a dead node's work within `request_timeout` + 5 s of its death.
     #[must_use]
     pub fn lease(&self) -> Duration {
-        self.start_within + self.request_timeout + Duration::from_secs(3)
+        self.start_within + self.request_timeout + Duration::from_secs(2)
     }
 }
 

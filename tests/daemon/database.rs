@@ -25,10 +25,21 @@ impl Database {
     }
 
     pub(crate) async fn sql(&self, text: &str) {
+        self.try_sql(text).await.unwrap();
+    }
+
+    pub(crate) async fn try_sql(&self, text: &str) -> sqlx::Result<()> {
         let query = sqlx::raw_sql(AssertSqlSafe(text.to_owned()));
         match self {
-            Self::Sqlite(pool) => _ = query.execute(pool).await.unwrap(),
-            Self::Postgres(pool) => _ = query.execute(pool).await.unwrap(),
+            Self::Sqlite(pool) => query.execute(pool).await.map(drop),
+            Self::Postgres(pool) => query.execute(pool).await.map(drop),
+        }
+    }
+
+    pub(crate) async fn close(&self) {
+        match self {
+            Self::Sqlite(pool) => pool.close().await,
+            Self::Postgres(pool) => pool.close().await,
         }
     }
 

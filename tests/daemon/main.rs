@@ -11,11 +11,15 @@
 #![expect(clippy::too_many_lines, reason = "a case is a straight line, run once")]
 #![expect(clippy::print_stderr, reason = "cases that measure print their figures")]
 
+#[path = "../support/server.rs"]
+mod server;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod away;
 mod crash;
 mod database;
+mod failover;
 mod flow;
 mod gate;
 mod hard_stop;

@@ -1,8 +1,8 @@
 //! Three daemons on one database.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use firstword::sandbox::{Crowd, Faults, Mix, Options};
+use firstword::sandbox::{Behaviour, Crowd, Faults, Mix, Options};
 
 use crate::database::Database;
 use crate::place::{Place, until};
@@ -44,4 +44,39 @@ async fn postgres_three_daemons_share_the_work_and_break_no_promise() {
     // Who is not known to have been reached was not, or nobody can know.
     let sure = "SELECT count(*) FROM optins WHERE state IN ('sent', 'answered')";
     assert!(database.number(sure).await <= report.delivered.cast_signed());
+}
+
+/// With the default time-outs: how long a dead node's work lies about, from its death until the other has settled it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_a_dead_nodes_work_is_settled_in_time() {
+    let mut place = Place::postgres().await;
+    place.set("[send]\nmax_in_flight = 4\nstart_within = \"2s\"\npoll_interval = \"1s\"\n[messenger]\nrequest_timeout = \"10s\"");
+    let platform = Platform::of(&mut place).await;
+    let doomed = Daemon::ready(&place).await;
+    let database = Database::of(&place).await;
+    // A page begins slowly: two acceptances, and four may be under way.
+    for n in 0..2 {
+        platform.opt_in(&format!("early{n}"), Behaviour::Silent).await;
+        database.all_in(&["sent"], n + 1).await;
+    }
+    let _other = Daemon::ready(&place.beside()).await;
+    platform.answers_after(Duration::from_mins(1));
+    let sending = format!(
+        "SELECT count(*) FROM optins AS o JOIN attempts AS a ON a.id = o.fence
+         WHERE o.state = 'sending' AND a.node LIKE '%-{}'",
+        doomed.pid()
+    );
+    for n in 0..4 {
+        platform.opt_in(&format!("p{n}"), Behaviour::Silent).await;
+    }
+    // At once: the younger the claim, the longer its lease.
+    until("it has something under way", async || (database.number(&sending).await > 0).then_some(())).await;
+    doomed.kill();
+    let died = Instant::now();
+    until("the other has settled it", async || (database.number(&sending).await == 0).then_some(())).await;
+    let took = died.elapsed();
+    eprintln!("a dead node's work was settled after {took:.1?}, with a request_timeout of 10 s");
+    // 15 s by right, and room for a machine that does other things too.
+    assert!(took < Duration::from_secs(17), "{took:?}");
+    platform.clean();
 }

@@ -38,6 +38,8 @@ pub(crate) struct Place {
     pub(crate) port: u16,
     pub(crate) database: String,
     config: Table,
+    /// Whether the binary lives on where a file may not grow.
+    pub(crate) survives_limits: bool,
 }
 
 impl Place {
@@ -49,6 +51,11 @@ impl Place {
 
     pub(crate) async fn postgres() -> Self {
         Self::on(tempfile::tempdir().unwrap(), crate::support::postgres().await)
+    }
+
+    /// A place with a database that is somebody else's.
+    pub(crate) fn at(database: String) -> Self {
+        Self::on(tempfile::tempdir().unwrap(), database)
     }
 
     /// Another node beside this one, on the same database.
@@ -88,7 +95,7 @@ initial_interval = "200ms"
 max_interval = "1s"
 "#
         );
-        let place = Self { dir, port, database, config: config.parse().unwrap() };
+        let place = Self { dir, port, database, config: config.parse().unwrap(), survives_limits: false };
         place.write("hello.json", MESSAGE);
         place.save();
         place
@@ -137,7 +144,14 @@ max_interval = "1s"
 
     /// The binary, with nothing of the environment that could lead it astray.
     pub(crate) fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_firstword"));
+        let binary = env!("CARGO_BIN_EXE_firstword");
+        let mut command = if self.survives_limits {
+            let mut shell = Command::new("/bin/sh");
+            shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", binary]);
+            shell
+        } else {
+            Command::new(binary)
+        };
         command.current_dir(self.dir()).env_clear().args(line.split(' ')).stdin(Stdio::null());
         command
     }

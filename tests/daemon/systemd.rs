@@ -11,10 +11,10 @@ use crate::process::Daemon;
 use crate::wire::Wire;
 
 /// systemd's end of the socket, and all it heard.
-struct Manager(UnixDatagram, Vec<String>);
+pub(crate) struct Manager(UnixDatagram, pub(crate) Vec<String>);
 
 impl Manager {
-    fn at(path: &std::path::Path) -> Self {
+    pub(crate) fn at(path: &std::path::Path) -> Self {
         let socket = UnixDatagram::bind(path).unwrap();
         socket.set_nonblocking(true).unwrap();
         Self(socket, Vec::new())
@@ -30,7 +30,7 @@ impl Manager {
         self.1.iter().skip(from).any(|heard| heard == line)
     }
 
-    async fn hears(&mut self, line: &str, from: usize) {
+    pub(crate) async fn hears(&mut self, line: &str, from: usize) {
         until(line, async || self.heard(line, from).then_some(())).await;
     }
 }

@@ -64,7 +64,7 @@ fn url(dir: &Path, database: &str) -> String {
     format!("postgres:///{database}?host={}&user=postgres", dir.display())
 }
 
-fn options(dir: &Path, database: &str) -> PgConnectOptions {
+pub(crate) fn options(dir: &Path, database: &str) -> PgConnectOptions {
     PgConnectOptions::new_without_pgpass().socket(dir).username("postgres").database(database)
 }
 
@@ -82,7 +82,7 @@ fn cluster(profile: &str, migrate: Migrate) -> Result<PathBuf> {
 }
 
 /// What all processes of this run share, and the process whose death ends it.
-fn run() -> (String, u32) {
+pub(crate) fn run() -> (String, u32) {
     #[expect(clippy::disallowed_methods, reason = "the test runner speaks through the environment")]
     match std::env::var("NEXTEST_RUN_ID") {
         Ok(id) => (id, std::os::unix::process::parent_id()),
@@ -98,8 +98,7 @@ fn build(dir: &Path, root: u32, profile: &str, migrate: Migrate) -> Result<()> {
         ensure!(Command::new("chown").arg("postgres:").arg(dir).status()?.success(), "chown to the user postgres");
     }
     // Before initdb, so that even a kill during initdb leaves nothing behind.
-    let mut reaper = Command::new("sh");
-    quiet(reaper.args(["-c", REAPER, "reaper"]).arg(root.to_string()).arg(dir)).spawn()?;
+    reap(dir, root)?;
     let data = dir.join("data");
     let flags = ["-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"];
     let made = server_program(&programs.join("initdb"), true)?.arg("-D").arg(&data).args(flags).output()?;
@@ -118,6 +117,13 @@ fn build(dir: &Path, root: u32, profile: &str, migrate: Migrate) -> Result<()> {
     quiet(&mut server).stderr(File::create(dir.join("server.log"))?).spawn()?;
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(template(dir, migrate))?;
     Ok(writeln!(io::stderr(), "a {profile} PostgreSQL cluster was ready after {:?}", began.elapsed())?)
+}
+
+/// Sees to it that a cluster's server and directory do not outlive the process that ends the run.
+pub(crate) fn reap(dir: &Path, root: u32) -> Result<()> {
+    let mut reaper = Command::new("sh");
+    quiet(reaper.args(["-c", REAPER, "reaper"]).arg(root.to_string()).arg(dir)).spawn()?;
+    Ok(())
 }
 
 /// Waits for the server, then makes the database all others are cloned from.
@@ -146,14 +152,14 @@ async fn template(dir: &Path, migrate: Migrate) -> Result<()> {
 }
 
 /// Where the server's programs are, the newest version first.
-fn programs() -> Result<PathBuf> {
+pub(crate) fn programs() -> Result<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|e| e.path().join("bin"));
     let newest = versions.filter(|bin| bin.join("initdb").exists()).max();
     newest.context("its programs are not under /usr/lib/postgresql; run: apt-get install postgresql-15")
 }
 
 /// A program of the server. PostgreSQL refuses to run as root, so root runs it as the user `postgres`.
-fn server_program(program: &Path, dies_with_us: bool) -> Result<Command> {
+pub(crate) fn server_program(program: &Path, dies_with_us: bool) -> Result<Command> {
     let mut command = Command::new("setpriv");
     if is_root()? {
         command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);
@@ -165,12 +171,12 @@ fn server_program(program: &Path, dies_with_us: bool) -> Result<Command> {
     Ok(command)
 }
 
-fn is_root() -> Result<bool> {
+pub(crate) fn is_root() -> Result<bool> {
     let status = fs::read_to_string("/proc/self/status")?;
     Ok(status.lines().any(|line| line.starts_with("Uid:") && line.split_whitespace().nth(2) == Some("0")))
 }
 
 /// A child that keeps no terminal, pipe or process group of ours.
-fn quiet(command: &mut Command) -> &mut Command {
+pub(crate) fn quiet(command: &mut Command) -> &mut Command {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0)
 }
