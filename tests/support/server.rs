@@ -80,7 +80,7 @@ impl Server {
         let began = Instant::now();
         while self.connect("postgres").await.is_err() {
             let log = || fs::read_to_string(self.dir.join("server.log")).unwrap_or_default();
-            assert!(began.elapsed() < Duration::from_secs(60), "the server does not answer: {}", log());
+            assert!(began.elapsed() < Duration::from_mins(1), "the server does not answer: {}", log());
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
