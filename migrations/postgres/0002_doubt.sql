@@ -7,8 +7,8 @@ CREATE INDEX optins_doubt ON optins (page_id, lease_until, id) WHERE state = 'un
 ALTER TABLE pages ADD COLUMN claimer_min BIGINT NOT NULL DEFAULT 1;
 -- Since when the store is known to have gone back: nothing is claimed until `store accept`.
 ALTER TABLE pages ADD COLUMN rewound_at BIGINT;
--- The timeline of the server the page was last sent for from. PostgreSQL only.
-ALTER TABLE pages ADD COLUMN timeline BIGINT;
+-- The running server, by its timeline and start, that was recognised last: only from it is claimed. PostgreSQL only.
+ALTER TABLE pages ADD COLUMN server BIGINT;
 -- Since when silence is no evidence here, because a second message was proved.
 ALTER TABLE pages ADD COLUMN refuted_at BIGINT;
 -- The latest accepted message that was not echoed in time, and when it was accepted.

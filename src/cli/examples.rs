@@ -145,6 +145,15 @@ Examples:
   firstword optin opt-out 4711
   firstword optin opt-out psid:9876543210 --page 1234567890";
 
+pub(super) const STORE: &str = "\
+A database that went back has forgotten whom it wrote to, so every page is held. Whoever was open, or opted in, before that \
+was noticed may have had their message: they become uncertain, and `firstword optin settle` says what became of them.
+
+Examples:
+  firstword store accept --lost-since 2026-06-01T12:00:00Z --dry-run
+  firstword store accept --lost-since 2026-06-01T12:00:00Z --confirm 1234
+  firstword store accept --lost-since 2026-06-01T12:00:00Z --dry-run --json";
+
 pub(super) const CONFIG: &str = "\
 Examples:
   firstword config sample > firstword.toml

@@ -18,6 +18,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::domain::time::Timestamp;
+
 pub use play::{DemoArgs, RunArgs, SandboxArgs};
 pub use values::PageToken;
 
@@ -75,6 +77,9 @@ pub enum Command {
     /// Look after opt-ins: add, import, list, show, export, retry, cancel, opt out, erase
     #[command(subcommand, after_help = examples::OPTIN)]
     Optin(optin::OptinCommand),
+    /// Go on with a database that lost commits: a restored backup, a standby that took over
+    #[command(subcommand, after_help = examples::STORE)]
+    Store(StoreCommand),
     /// Print a sample configuration, or check yours
     #[command(subcommand, after_help = examples::CONFIG)]
     Config(ConfigCommand),
@@ -98,6 +103,31 @@ pub struct Report {
     /// Report as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `firstword store ..`
+#[derive(Debug, Subcommand)]
+pub enum StoreCommand {
+    /// Accept what was lost: whoever may have been sent to since then becomes uncertain, and sending goes on
+    #[command(after_help = examples::STORE)]
+    Accept(StoreAcceptArgs),
+}
+
+/// `firstword store accept`.
+#[derive(Debug, Clone, Args)]
+pub struct StoreAcceptArgs {
+    /// The moment of the backup, or of the last commit the standby has; rather too early than too late
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    pub lost_since: Timestamp,
+    /// Only count
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How many opt-ins will be uncertain, as --dry-run counts them
+    #[arg(long, value_name = "N", conflicts_with = "dry_run")]
+    pub confirm: Option<u64>,
+    /// How it reports.
+    #[command(flatten)]
+    pub report: Report,
 }
 
 /// `firstword status`.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `run` `demo` `sandbox` | the daemon, the show, the stand-in platform |
 //! | `migrate` `status` `optin` `job` | what goes through the store |
+//! | `store` | what a database that went back needs |
 //! | `doctor` | every check there is, with remedies |
 //! | `config` `paper` | what needs none |
 //! | [`exit`] | exit codes, and how an error is told |
@@ -23,6 +24,7 @@ mod paper;
 pub mod run;
 pub mod sandbox;
 mod status;
+mod store;
 
 pub use exit::Exit;
 pub use open::{load, open_store, store_clock};
@@ -46,6 +48,7 @@ async fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Doctor(args) => Box::pin(doctor::run(*args, global)).await,
         Command::Job(command) => Box::pin(job::run(command, global)).await,
         Command::Optin(command) => Box::pin(optin::run(command, global)).await,
+        Command::Store(command) => Box::pin(store::run(command, global)).await,
         Command::Config(command) => Box::pin(config::run(command, global)).await,
         Command::Completions { shell } => paper::completions(*shell),
         Command::Man { dir } => paper::man(dir.as_deref()),

@@ -18,6 +18,8 @@ pub struct Database {
     pub pooler: bool,
     /// What a new timeline of the database means.
     pub failover: Failover,
+    /// The file in which a node remembers which database it works with; none on PostgreSQL without a state directory.
+    pub memory: Option<PathBuf>,
 }
 
 /// What it means that `PostgreSQL` answers from a new timeline.
@@ -36,10 +38,23 @@ pub(super) fn read(section: &mut Section<'_>) -> Database {
     let given = section.secret("url");
     let url = resolve(section, given.as_ref().map_or(DEFAULT_URL, |url| url.expose_secret()));
     let words = [("none", Failover::None), ("synchronous", Failover::Synchronous)];
+    let memory = memory(section, &url);
     Database {
+        memory,
         url,
         pooler: section.switch("pooler", false),
         failover: section.choice("failover", &words, Failover::None),
+    }
+}
+
+/// The state directory holds what a node remembers of its database; without one it lies beside a SQLite file.
+fn memory(section: &Section<'_>, url: &str) -> Option<PathBuf> {
+    let state = section.source.environment.directory("STATE_DIRECTORY");
+    let Some(file) = url.strip_prefix("sqlite://") else { return state.map(|state| state.join("postgres.seen")) };
+    let file = PathBuf::from(file.replace("%3F", "?").replace("%25", "%")).with_added_extension("seen");
+    match (state, file.file_name()) {
+        (Some(state), Some(name)) => Some(state.join(name)),
+        _ => Some(file),
     }
 }
 
@@ -108,6 +123,7 @@ impl fmt::Debug for Database {
             .field("url", &self.shown())
             .field("pooler", &self.pooler)
             .field("failover", &self.failover)
+            .field("memory", &self.memory)
             .finish()
     }
 }

@@ -29,7 +29,7 @@ pub use advice::job_warnings;
 use ground::Ground;
 pub use ground::{derivation, intake_settings};
 pub use once::run_job;
-use standing::keep_standing;
+use standing::Sentry;
 pub use tasks::job_specs;
 use vigil::{count, keep_time, sample};
 
@@ -67,6 +67,7 @@ pub async fn run(
     let pages = ground.config.pages.iter().map(|page| page.id.clone());
     store.govern(ground.config.policy, pages).await.context("the pages cannot be written to the database")?;
     sample(&store, &ground.clock, &ground.pulse).await.context("the database's clock cannot be read")?;
+    let sentry = Sentry::begin(&ground, &store).await.context("whether the database is the one it was is not known")?;
 
     let messenger = Arc::new(
         Messenger::new(ground.messenger_settings(), ground.shared_clock())
@@ -88,10 +89,9 @@ pub async fn run(
         keep_time(store.clone(), Arc::clone(&ground.clock), Arc::clone(&ground.pulse), stop.clone()),
     );
     tasks.spawn("counts", count(store.clone(), ground.shared_clock(), Arc::clone(&ground.metrics), stop.clone()));
-    let standing = keep_standing(store.clone(), ground.node.clone(), ground.shared_clock(), stop.clone());
-    tasks.spawn("standing", standing);
     let (settings, read_settings) = watch::channel(intake_settings(&ground.config));
     _ = house.set((intake::router(ground.intake(&store, read_settings)), store.clone()));
+    tasks.spawn("standing", sentry.run(stop.clone()));
     tracing::info!(
         node = ground.node,
         pages = ground.config.pages.len(),

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::ground::Ground;
+use super::standing::Sentry;
 use super::vigil::keep_time;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -32,6 +33,7 @@ pub async fn run_job(
 ) -> anyhow::Result<Ended> {
     let specs = vec![Arc::clone(spec)];
     let ground = Ground { stop: stop.clone(), ..Ground::new(config, node, clock, specs) };
+    Sentry::begin(&ground, store).await.context("whether the database is the one it was is not known")?;
     let messenger = Arc::new(
         Messenger::new(ground.messenger_settings(), ground.shared_clock())
             .context("the HTTP client cannot be built")?,

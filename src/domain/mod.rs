@@ -10,6 +10,7 @@
 //! | [`forecast`] [`reach`] | who will miss; who may be claimed now, where people are sent to in batches |
 //! | [`message`] [`token`] | what is sent, and the mark that finds it again |
 //! | [`evidence`] | what silence is worth, where an attempt's end is unknown |
+//! | [`lineage`] | whether a database is still the one it was |
 //! | [`signal`] | what comes in from outside, as the store takes it |
 //! | [`keyed`] | keyed hashes: tombstones, proofs, tokens |
 //! | [`finding`] [`checkup`] [`graph_version`] | what a check of a page found, and how it is judged |
@@ -30,6 +31,7 @@ pub mod graph_version;
 pub mod ids;
 pub mod job;
 pub mod keyed;
+pub mod lineage;
 pub mod message;
 pub mod optin;
 pub mod outcome;

@@ -94,6 +94,8 @@ words! {
         Reset = "reset",
         /// The platform failed in a way that does not say whether it delivered.
         ServerError = "server_error",
+        /// The database lost what was done since some moment: a message may have been sent.
+        StoreRewound = "store_rewound",
         /// The page is not configured here.
         UnknownPage = "unknown_page",
     }

@@ -183,6 +183,8 @@ pub enum Tick {
     AnswerOver,
     /// Has policy settled this attempt's doubt by one more message?
     SendAgain(AttemptId),
+    /// The database lost commits: may it have been sent to meanwhile?
+    StoreRewound,
     /// Can it be admitted?
     Admit,
 }

@@ -14,6 +14,7 @@
 //! | [`erase`] | what a person's request leaves of them |
 //! | [`report`] | what an operator wants to know |
 //! | [`doubt`] [`echoes`] | attempts of unknown end; what silence is worth |
+//! | [`lineage`] | whether the database is the one it was |
 //! | [`standing`] | whether this process may claim here |
 //! | [`alerts`] [`outbox`] | what an operator must hear of; what waits to be told to them and to the site |
 //! | [`health`] | engine, last webhook, latest failure |
@@ -39,6 +40,7 @@ mod error;
 mod express;
 mod group;
 pub mod health;
+pub mod lineage;
 pub mod open;
 pub mod outbox;
 mod prepare;

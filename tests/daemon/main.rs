@@ -35,6 +35,7 @@ mod platform;
 mod pooler;
 mod process;
 mod relay;
+mod rewind;
 mod skew;
 mod start;
 mod stop;

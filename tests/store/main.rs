@@ -23,6 +23,7 @@ mod evidence;
 mod ground;
 mod groups;
 mod jobs;
+mod lineage;
 mod only_postgres;
 mod only_sqlite;
 mod opening;
@@ -98,6 +99,10 @@ conformance! {
     doubts {
         held_doubts_are_alerted_once_a_page a_message_more_is_granted_once no_message_more_past_the_hard_stop
         an_older_version_records_and_claims_nothing
+    }
+    lineage {
+        a_store_that_goes_on_is_recognised a_store_that_went_back_is_held_and_says_why
+        whoever_may_have_been_sent_to_is_in_doubt what_was_accepted_may_be_forgotten_too another_server_is_no_server_of_ours
     }
     evidence {
         silence_settles_a_doubt_only_where_all_conditions_hold one_missing_echo_is_enough_to_hold

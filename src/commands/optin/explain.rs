@@ -45,6 +45,7 @@ pub(super) const fn reason(reason: Reason) -> Option<&'static str> {
             "The platform does not know this login_id on this page: it may belong to another page or app."
         }
         Reason::LeaseExpired => "The process that sent the request died or froze before it could write down the end.",
+        Reason::StoreRewound => "The database lost what was done for a while; a message may have been sent then.",
         Reason::Timeout => "The platform did not answer in time; it may have delivered all the same.",
         Reason::Reset => "The connection broke after the request had left; it may have been delivered.",
         Reason::ServerError => "The platform failed in a way that does not say whether it delivered.",

@@ -101,6 +101,8 @@ pub enum Event {
     Reprieved,
     /// An operator starts it again.
     RetryNow,
+    /// The database lost commits: it may have been sent to.
+    StoreRewound,
     /// Policy grants one more message, although the attempt may have arrived.
     SendAgain {
         /// Which attempt is in doubt.

@@ -63,10 +63,11 @@ pub fn step(o: &mut OptIn, event: &Event, cx: &Context<'_>) -> Verdict {
         Event::AnswerOver => answer_over(o, cx),
         Event::Cancel => return cancel(o, cx),
         Event::Reprieved => reprieve(o, cx),
+        Event::StoreRewound if o.state.is_waiting() || o.state == State::Sending => doubt(o, Reason::StoreRewound, cx),
         Event::SendAgain { attempt } => return send_again(o, *attempt, cx),
         Event::RetryNow => return retry_now(o, cx),
         Event::Settle { delivered, before } => return settle(o, *delivered, *before, cx),
-        Event::Due | Event::HardStop | Event::LeaseLapsed { .. } => {}
+        Event::Due | Event::HardStop | Event::LeaseLapsed { .. } | Event::StoreRewound => {}
     }
     Verdict::Done
 }

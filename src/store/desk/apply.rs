@@ -127,6 +127,7 @@ impl Desk<'_> {
         match tick {
             Tick::Due => _ = self.step(at, &Event::Due),
             Tick::HardStop => _ = self.step(at, &Event::HardStop),
+            Tick::StoreRewound => _ = self.step(at, &Event::StoreRewound),
             Tick::AnswerOver => _ = self.step(at, &Event::AnswerOver),
             Tick::Lease(attempt) => self.lapse(at, attempt),
             Tick::SendAgain(attempt) => {

@@ -2,7 +2,7 @@
 //! rows; on SQLite, where one transaction writes at a time, four statements sent as one: each trip to its thread costs
 //! more than the statements.
 
-use crate::store::sql::{statements, timeline};
+use crate::store::sql::{server, statements};
 
 /// What must hold of a page to be claimed for. The 1 is [`CLAIMER`](crate::store::standing::CLAIMER), this version.
 macro_rules! open {
@@ -96,7 +96,7 @@ WITH page AS MATERIALIZED (
     SELECT page_id, held_since, GREATEST($2::bigint * 1000, LEAST(arrival_us, $2::bigint * 1000 + $6::bigint + $5::bigint)) AS arrival
     FROM pages
     WHERE page_id = $1::text AND ", open!(), "
-      AND (timeline IS NULL OR timeline = ", timeline!(), ")
+      AND (server IS NULL OR server = ", server!(), ")
     FOR UPDATE
 ), room AS MATERIALIZED (
     SELECT page_id, arrival,

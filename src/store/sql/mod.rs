@@ -15,6 +15,7 @@ pub(super) mod echoes;
 pub(super) mod erase;
 pub(super) mod health;
 pub(super) mod jobs;
+pub(super) mod lineage;
 pub(super) mod optins;
 pub(super) mod outbox;
 pub(super) mod pages;
@@ -60,15 +61,16 @@ macro_rules! optin_columns {
     };
 }
 
-/// PostgreSQL: the timeline that is written now. A standby that takes over begins a new one, and so does a restored
-/// archive; the control file tells of it later than the log.
-macro_rules! timeline {
+/// PostgreSQL: the running server in one number: the timeline that is written now, and when the server was started, in
+/// milliseconds. A standby that takes over begins a new timeline, and so does a restored archive.
+macro_rules! server {
     () => {
-        "('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint"
+        "((('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint << 42)
+          + (extract(epoch FROM pg_postmaster_start_time()) * 1000)::bigint)"
     };
 }
 
-pub(in crate::store) use {optin_columns, statement, statements, timeline};
+pub(in crate::store) use {optin_columns, server, statement, statements};
 
 /// Every statement.
 pub(super) fn all() -> impl Iterator<Item = &'static Sql> {
@@ -82,6 +84,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Sql> {
         echoes::ALL,
         erase::ALL,
         health::ALL,
+        lineage::ALL,
         jobs::ALL,
         optins::ALL,
         outbox::ALL,

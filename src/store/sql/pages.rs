@@ -14,8 +14,9 @@ macro_rules! ended_by_run {
 statements! {
     /// Makes sure a configured page has its row. $1: page.
     ENSURE = "pages_ensure" {
-        both: ["INSERT INTO pages (page_id, claimer_min)
-                VALUES ($1, COALESCE((SELECT CAST(value AS BIGINT) FROM settings WHERE key = 'claimer_min'), 1))
+        both: ["INSERT INTO pages (page_id, claimer_min, rewound_at, server)
+                VALUES ($1, COALESCE((SELECT CAST(value AS BIGINT) FROM settings WHERE key = 'claimer_min'), 1),
+                        (SELECT min(rewound_at) FROM pages), (SELECT max(server) FROM pages))
                 ON CONFLICT (page_id) DO NOTHING"]
     }
     /// All pages: id, paused until, held since, held until, held for. That the store went back is a hold of its own,
