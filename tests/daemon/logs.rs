@@ -2,16 +2,23 @@
 
 use std::time::Duration;
 
-use firstword::domain::keyed::appsecret_proof;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use firstword::domain::ids::PageId;
+use firstword::domain::keyed::{appsecret_proof, derive_login_id, hmac_sha256};
 use firstword::sandbox::{Behaviour, Faults};
 use rustix::process::Signal;
 
 use crate::database::Database;
 use crate::place::{API_TOKEN, APP_SECRET, PAGE, PAGE_TOKEN, Place, until};
-use crate::platform::Platform;
+use crate::platform::{Platform, now};
 use crate::process::Daemon;
 
 const LOGIN: &str = "sentinel-login-5b1f";
+/// A person by their app-scoped id.
+const PERSON: &str = "10203040506070809";
+/// A PSID of nobody we know.
+const STRANGER: &str = "99887766554433221";
 const REFERENCE: &str = "sentinel-reference-77";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -19,6 +26,8 @@ async fn nothing_of_a_person_and_no_secret_is_logged() {
     let mut place = Place::sqlite();
     let platform = Platform::of(&mut place).await;
     place.set("[messenger]\nrequest_timeout = \"500ms\"");
+    place.set("[server]\npublic_url = \"https://site.example\"");
+    place.set("[login]\napp_id = \"2002\"\napp_secret = \"sentinel-login-secret\"\nclient_token = \"sentinel-client-token\"");
     let mut daemon = Daemon::start(&place, "trace", &[]);
     daemon.becomes_ready().await;
     let login = |n: usize| format!("{LOGIN}-{n}");
@@ -53,10 +62,34 @@ async fn nothing_of_a_person_and_no_secret_is_logged() {
         until("they were tried", async || (platform.sandbox.report().requests > refused).then_some(())).await;
     }
     let item = format!(r#"{{"page_id": "{PAGE}", "login_id": "{LOGIN}-site", "ref": "{REFERENCE}"}}"#);
-    assert_eq!(daemon.site(&item).await.0, 200);
-    daemon.site(&item.replace("ref", LOGIN)).await;
-    daemon.post("/optins", &item, &[("Authorization", &format!("Bearer {LOGIN}"))]).await;
-    daemon.post("/webhook", &item, &[("X-Hub-Signature-256", &format!("sha256={}", "0".repeat(64)))]).await;
+    // What we answer is looked at as well as what we log.
+    let mut answers = vec![daemon.site(&item).await];
+    assert_eq!(answers[0].0, 200);
+    answers.push(daemon.site(&item.replace("ref", LOGIN)).await);
+    answers.push(daemon.post("/optins", &item, &[("Authorization", &format!("Bearer {LOGIN}"))]).await);
+    let forged = format!("sha256={}", "0".repeat(64));
+    for _ in 0..6 {
+        answers.push(daemon.post("/webhook", &item, &[("X-Hub-Signature-256", &forged)]).await);
+    }
+    answers.push(daemon.site(&format!(r#"{{"page_id": "{PAGE}", "app_scoped_id": "{PERSON}"}}"#)).await);
+    for path in ["/deauthorize", "/data-deletion"] {
+        for secret in ["sentinel-login-secret", "wrong"] {
+            let kind = ("Content-Type", "application/x-www-form-urlencoded");
+            answers.push(daemon.post(path, &signed_request(secret), &[kind]).await);
+        }
+        let statuses: Vec<u16> = answers.iter().rev().take(2).map(|answer| answer.0).collect();
+        assert_eq!(statuses, [403, 200], "{path}");
+    }
+    answers.push(daemon.get(&format!("/deletion/{LOGIN}")).await);
+    answers.push(daemon.get("/metrics").await);
+    // A reply under a PSID that nobody knows, which says in a new way what it answers; and a second PSID.
+    for (psid, login) in [(STRANGER, "nobody".to_owned()), (STRANGER, login(0))] {
+        let reply = format!(
+            r#"{{"object":"page","entry":[{{"id":"{PAGE}","messaging":[{{"sender":{{"id":"{psid}"}},"recipient":{{"id":"{PAGE}"}},
+               "message":{{"mid":"m_x","text":"{REFERENCE}"}},"prior_message":{{"source":"{REFERENCE}","identifier":"{login}"}}}}]}}]}}"#
+        );
+        assert_eq!(daemon.webhook(&reply).await, 200);
+    }
     let odd = format!(
         r#"{{"object":"page","entry":[{{"id":"{PAGE}","messaging":[{{"optin":{{"login_id":["{LOGIN}"]}}}}]}}]}}"#
     );
@@ -71,15 +104,39 @@ async fn nothing_of_a_person_and_no_secret_is_logged() {
     assert_eq!(daemon.ended().await, Some(0));
 
     let log = daemon.log();
+    let mut told: String = answers.into_iter().map(|(_, text)| text + "\n").collect();
+    for (table, columns) in [("alerts", "kind || cause || detail"), ("job_runs", "name || COALESCE(detail, '')")] {
+        let rows = database.pairs(&format!("SELECT {columns}, 0 FROM {table}")).await;
+        assert!(table != "alerts" || rows.len() > 2, "{rows:?}");
+        told.extend(rows.into_iter().map(|(text, _)| text + "\n"));
+    }
     for target in ["firstword::deliver", "firstword::intake", "hyper", "\"TRACE\""] {
         assert!(log.contains(target), "{target} logged nothing");
     }
     assert!(log.contains(PAGE), "a search that finds nothing proves nothing");
     let proof = appsecret_proof(APP_SECRET, PAGE_TOKEN);
+    let derived = derive_login_id("sentinel-client-token", "2002", PERSON, &PageId::new(PAGE).unwrap());
     let mut never: Vec<String> = platform.sandbox.people().into_iter().map(|person| person.psid).collect();
     never.extend([LOGIN, REFERENCE, PAGE_TOKEN, APP_SECRET, API_TOKEN, "verify-token", &proof].map(str::to_owned));
-    for secret in never {
-        let found: Vec<_> = log.lines().filter(|line| line.contains(&secret)).take(3).collect();
-        assert!(found.is_empty(), "{secret}: {found:#?}");
+    never.extend([PERSON, STRANGER, "sentinel-login-secret", "sentinel-client-token", &derived].map(str::to_owned));
+    let text = format!("{log}\n{told}");
+    assert_eq!(leaks(&text, &never), Vec::<String>::new());
+    // The same search finds each of them, were it there once.
+    for secret in &never {
+        assert_eq!(leaks(&format!("{text}a line that says {secret:?}\n"), &never).len(), 1, "{secret}");
     }
+}
+
+/// The lines that name what must not be named.
+fn leaks(text: &str, never: &[String]) -> Vec<String> {
+    text.lines().filter(|line| never.iter().any(|secret| line.contains(secret))).map(str::to_owned).collect()
+}
+
+/// The platform's word that a person wants to be forgotten.
+fn signed_request(secret: &str) -> String {
+    let at = now().ms() / 1000;
+    let payload = format!(r#"{{"algorithm":"HMAC-SHA256","user_id":"{PERSON}","issued_at":{at}}}"#);
+    let payload = URL_SAFE_NO_PAD.encode(payload);
+    let signature = URL_SAFE_NO_PAD.encode(hmac_sha256(secret.as_bytes(), &[payload.as_bytes()]));
+    format!("signed_request={signature}.{payload}")
 }

@@ -53,7 +53,8 @@ async fn erase(intake: &Intake, request: Request) -> Result<Response, Problem> {
     let people = people.into_iter().map(|(page, login)| Subject { page, whom: Whom::Login(login) }).collect();
     let erased = intake.store.erase(people, Some(code.clone()), now).await.map_err(|error| unavailable(&error))?;
     tracing::info!(optins = erased.optins, raw_events = erased.raw_events, "a person's data was deleted");
-    intake.metrics.webhook_event("data_deletion");
+    // Where nearly all are of nobody, the login_ids derived here are not those the platform gives.
+    intake.metrics.webhook_event(if erased.optins > 0 { "data_deletion" } else { "data_deletion_of_nobody" });
     let url = format!("{public_url}/deletion/{code}");
     Ok(axum::Json(json!({"url": url, "confirmation_code": code})).into_response())
 }
