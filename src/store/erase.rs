@@ -85,8 +85,10 @@ impl Store {
 }
 
 async fn erase(conn: &mut Conn, key: &StoreKey, people: &[Subject], now: Timestamp) -> Result<(Erased, News)> {
-    conn.row::<String>(sql::erase::HURRY, &[]).await?;
+    conn.row::<String>(sql::erase::PATIENCE, &["500ms".into()]).await?;
     conn.row::<i64>(sql::erase::ALONE, &[]).await?;
+    // As it was: what follows may share the transaction.
+    conn.row::<String>(sql::erase::PATIENCE, &["5s".into()]).await?;
     let rows = find(conn, people).await?;
     bury(conn, key, people, &rows, now).await?;
     let erased = delete(conn, people, &rows).await?;

@@ -13,10 +13,11 @@ pub(in crate::store) const BY_OPTIN: &[&Sql] = &[upkeep::DELETE_ATTEMPTS, outbox
 pub(in crate::store) const BY_TEXT: &[&Sql] = &[DROP_RAW];
 
 statements! {
-    /// PostgreSQL: gives a lock up soon; everybody who wants to write waits behind whoever waits for all of them.
-    HURRY = "erase_hurry" {
-        sqlite: ["SELECT '' WHERE false"],
-        postgres: ["SELECT set_config('lock_timeout', '500ms', true)"]
+    /// PostgreSQL: how long a lock is waited for in the rest of this transaction. Everybody who wants to write waits
+    /// behind whoever waits for all of them, so that wait must be short. $1: how long.
+    PATIENCE = "erase_patience" {
+        sqlite: ["SELECT $1 WHERE false"],
+        postgres: ["SELECT set_config('lock_timeout', $1, true)"]
     }
     /// PostgreSQL: waits until no other group is under way, and lets none begin: one that has looked for a tombstone
     /// already would else store the person again. Every group holds the other side of this lock from its beginning.
