@@ -123,9 +123,12 @@ impl Intake {
 
     /// A well-formed signature does not hold. The platform never signs badly: once there are several, a secret here is
     /// wrong, a proxy changes bodies, or somebody tries.
-    async fn bad_signature(&self, secret: &'static str, now: Timestamp) {
-        if let Some(times) = self.memory.bad_signature(secret, now) {
-            let alert = Alert::new(Kind::BadSignatures, secret, "signatures do not hold under it");
+    async fn bad_signature(&self, key: &'static str, now: Timestamp) {
+        if self.memory.may_tell(format!("signature {key}"), now) {
+            tracing::warn!(key, "refused: a signature does not hold under this secret");
+        }
+        if let Some(times) = self.memory.bad_signature(key, now) {
+            let alert = Alert::new(Kind::BadSignatures, key, "signatures do not hold under it");
             self.raise(alert.times(times), now).await;
         }
     }

@@ -45,7 +45,10 @@ pub(super) async fn handshake(
             text(asked.challenge)
         }
         _ => {
-            tracing::warn!(token_configured = !expected.is_empty(), "webhook handshake refused");
+            // Anybody may try, as often as they like: the log is not theirs to fill.
+            if intake.memory.may_tell("handshake".to_owned(), intake.clock.now()) {
+                tracing::warn!(token_configured = !expected.is_empty(), "webhook handshake refused");
+            }
             intake.metrics.webhook_refused("handshake");
             Problem::forbidden("handshake", "The handshake does not bring messenger.verify_token.").into_response()
         }
@@ -83,7 +86,6 @@ async fn take(intake: &Intake, request: Request) -> Result<(), Problem> {
         // The platform never signs badly: a well-formed signature that does not hold means a wrong secret here, or a
         // proxy that changes bodies. Anything else is the internet's noise.
         if claimed.is_some() {
-            tracing::warn!(bytes = body.len(), "webhook refused: the signature does not hold");
             intake.bad_signature("messenger.app_secret", now).await;
         } else {
             tracing::debug!(bytes = body.len(), "webhook refused: no signature");

@@ -27,7 +27,9 @@ async fn nothing_of_a_person_and_no_secret_is_logged() {
     let platform = Platform::of(&mut place).await;
     place.set("[messenger]\nrequest_timeout = \"500ms\"");
     place.set("[server]\npublic_url = \"https://site.example\"");
-    place.set("[login]\napp_id = \"2002\"\napp_secret = \"sentinel-login-secret\"\nclient_token = \"sentinel-client-token\"");
+    place.set(
+        "[login]\napp_id = \"2002\"\napp_secret = \"sentinel-login-secret\"\nclient_token = \"sentinel-client-token\"",
+    );
     let mut daemon = Daemon::start(&place, "trace", &[]);
     daemon.becomes_ready().await;
     let login = |n: usize| format!("{LOGIN}-{n}");

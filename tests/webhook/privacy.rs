@@ -67,20 +67,7 @@ pub(crate) async fn a_person_has_their_data_deleted(house: House) {
     assert_eq!(page_of(&house.ask(form("/data-deletion", signed("1001"))).await), path);
     assert_eq!(house.rows("deletions").await, 1);
 
-    let html = house.ask(wanting(&path, "text/html,*/*;q=0.8")).await;
-    assert_eq!(
-        (html.status, html.headers[header::CONTENT_TYPE].to_str().unwrap()),
-        (StatusCode::OK, "text/html; charset=utf-8")
-    );
-    assert!(html.text.contains("<h1>Your data was deleted</h1>") && html.text.contains("2026-06-01"), "{}", html.text);
-    assert_eq!(html.headers[header::CACHE_CONTROL], "no-store");
-    let json = house.ask(wanting(&path, "application/json")).await;
-    assert_eq!((json.status, json.json()["status"].as_str()), (StatusCode::OK, Some("completed")));
-    for path in [format!("/deletion/{NOWHERE}"), "/deletion/x".into(), "/deletion/%27%3B--".into(), path.to_uppercase()]
-    {
-        assert_eq!(house.ask(get(&path)).await.status, StatusCode::NOT_FOUND, "{path}");
-        assert_eq!(house.ask(wanting(&path, "application/json")).await.problem(), "not_found", "{path}");
-    }
+    look_at_the_page(&house, &path).await;
 
     // Nothing that names them later is stored.
     let again = house.ask(site(json!({"page_id": "3003", "app_scoped_id": "1001"}).to_string())).await;
@@ -88,6 +75,24 @@ pub(crate) async fn a_person_has_their_data_deleted(house: House) {
     house.ask(hook(reply.to_string())).await;
     assert_eq!((house.rows("optins").await, house.events("erased_person"), house.events("data_deletion")), (1, 1, 1));
     assert_eq!(house.events("data_deletion_of_nobody"), 1, "told twice, done once");
+}
+
+/// In a browser, by program, and under codes that nobody has.
+async fn look_at_the_page(house: &House, path: &str) {
+    let html = house.ask(wanting(path, "text/html,*/*;q=0.8")).await;
+    assert_eq!(
+        (html.status, html.headers[header::CONTENT_TYPE].to_str().unwrap()),
+        (StatusCode::OK, "text/html; charset=utf-8")
+    );
+    assert!(html.text.contains("<h1>Your data was deleted</h1>") && html.text.contains("2026-06-01"), "{}", html.text);
+    assert_eq!(html.headers[header::CACHE_CONTROL], "no-store");
+    let json = house.ask(wanting(path, "application/json")).await;
+    assert_eq!((json.status, json.json()["status"].as_str()), (StatusCode::OK, Some("completed")));
+    for path in [format!("/deletion/{NOWHERE}"), "/deletion/x".into(), "/deletion/%27%3B--".into(), path.to_uppercase()]
+    {
+        assert_eq!(house.ask(get(&path)).await.status, StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(house.ask(wanting(&path, "application/json")).await.problem(), "not_found", "{path}");
+    }
 }
 
 pub(crate) async fn a_person_removes_the_app(house: House) {

@@ -45,8 +45,10 @@ pub(super) fn read(raw: &RawValue, login: Option<&Derivation>, now: Timestamp) -
         return Err(Fault { code: "invalid", field: None, detail: "is not an object".into() });
     };
     if let Some(unknown) = item.keys().find(|key| !FIELDS.contains(&key.as_str())) {
-        let name: String = unknown.chars().filter(|c| !c.is_control()).take(40).collect();
-        let detail = format!("has the unknown field {name:?}; known are {}", FIELDS.join(", "));
+        // A name is repeated, to show the typo; what may be a person's identifier in its place is not.
+        let is_name = unknown.len() <= 40 && unknown.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+        let field = if is_name { format!("the unknown field {unknown:?}") } else { "an unknown field".to_owned() };
+        let detail = format!("has {field}; known are {}", FIELDS.join(", "));
         return Err(Fault { code: "unknown_field", field: None, detail: detail.into() });
     }
     let item = Item(&item);

@@ -119,7 +119,6 @@ async fn form(intake: &Intake, request: Request) -> Result<String, Problem> {
 async fn disbelieved(intake: &Intake, why: Disbelief, now: Timestamp) -> Problem {
     match why {
         Disbelief::Forged => {
-            tracing::warn!("a signed request is refused: the signature does not hold");
             intake.bad_signature("login.app_secret", now).await;
             Problem::forbidden("signature", "The signature of signed_request does not hold.")
         }
