@@ -61,7 +61,14 @@ async fn nothing_of_a_person_and_no_secret_is_logged() {
             let n = usize::try_from(platform.sandbox.report().people).unwrap();
             platform.opt_in(&login(n), Behaviour::Silent).await;
         }
-        until("they were tried", async || (platform.sandbox.report().requests > refused).then_some(())).await;
+        until("they were tried", async || {
+            // A run of failures holds the page, which is right, and not what is looked at here.
+            let lift = "UPDATE pages SET held_since = NULL, held_until = NULL, held_for = NULL, paused_until = 0
+                        WHERE held_since IS NOT NULL OR paused_until > 0";
+            database.sql(lift).await;
+            (platform.sandbox.report().requests > refused).then_some(())
+        })
+        .await;
     }
     let item = format!(r#"{{"page_id": "{PAGE}", "login_id": "{LOGIN}-site", "ref": "{REFERENCE}"}}"#);
     // What we answer is looked at as well as what we log.
