@@ -17,6 +17,7 @@ mod alerts;
 mod backlog;
 mod breaker;
 mod claims;
+mod deadlocks;
 mod doubts;
 mod erase;
 mod evidence;
