@@ -71,6 +71,8 @@ pub(super) struct Delivery {
 pub(super) enum Verdict {
     Refused(Refusal, Why),
     Delivered(Delivery),
+    /// Neither delivered nor refused: the answer is lost, and so is the message.
+    Swallowed(Loss),
 }
 
 /// Judges a send to `login_id`; also returns how much the answer's latency varies.
@@ -94,6 +96,12 @@ pub(super) fn judge(book: &mut Book, login_id: &str, at: Moment, rules: &Rules<'
     if let Some((refusal, why)) = refused {
         person.refused = person.refused.saturating_add(1);
         return (Verdict::Refused(refusal, why), jitter);
+    }
+    // Drawn only where asked for, so that other seeds keep their draws.
+    if rules.faults.swallowed > 0.0 && dice.chance(rules.faults.swallowed) {
+        person.refused = person.refused.saturating_add(1);
+        let loss = one_of(&[Loss::Dropped, Loss::Gateway], &mut dice).unwrap_or(Loss::Dropped);
+        return (Verdict::Swallowed(loss), jitter);
     }
     let delivery = deliver(person, place, breach, at, &mut dice, rules.faults);
     book.accepted.mark(at.boot);
@@ -198,14 +206,25 @@ mod tests {
                 (v.second, v.late, v.after_stop)
             }
             Verdict::Refused(refusal, _) => panic!("refused: {}", refusal.key()),
+            Verdict::Swallowed(loss) => panic!("swallowed: {loss:?}"),
         }
     }
 
     fn refused((verdict, _): &(Verdict, Duration)) -> String {
         match verdict {
             Verdict::Refused(refusal, _) => refusal.key(),
-            Verdict::Delivered(delivery) => panic!("{delivery:?}"),
+            Verdict::Delivered(_) | Verdict::Swallowed(_) => panic!("{verdict:?}"),
         }
+    }
+
+    #[test]
+    fn what_is_swallowed_reaches_nobody() {
+        let mut book = book(Behaviour::Silent);
+        let faults = Faults { swallowed: 1.0, after: 1.0, ..Faults::default() };
+        let (verdict, _) = judge(&mut book, "l", at(1), &rules(&faults, false));
+        assert!(matches!(verdict, Verdict::Swallowed(Loss::Dropped | Loss::Gateway)), "{verdict:?}");
+        assert_eq!((book.person(0).unwrap().delivered, book.person(0).unwrap().greeted), (0, false));
+        assert_eq!(broken(&judge(&mut book, "l", at(2), &rules(&Faults::default(), false))), (0, 0, 0));
     }
 
     #[test]

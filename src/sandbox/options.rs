@@ -76,6 +76,9 @@ pub struct Faults {
     pub before: f64,
     /// Delivered, but the answer is lost: dropped or cut connection, 5xx or 200 that tells nothing, code 1, or a hang.
     pub after: f64,
+    /// Not delivered, and nobody says so: the connection closes, or a proxy answers 502. The client cannot tell it from
+    /// `after`, but no echo ever comes.
+    pub swallowed: f64,
     /// Told to slow down, not delivered: code 613 or 80006, or HTTP 429 with or without a Graph error object.
     pub throttle: f64,
     /// The share of people who can never be reached (551/1545041), drawn by `login_id` so that retries agree.
@@ -103,6 +106,7 @@ impl Default for Faults {
         Self {
             before: 0.0,
             after: 0.0,
+            swallowed: 0.0,
             throttle: 0.0,
             unavailable: 0.0,
             hang: Duration::from_secs(30),
@@ -124,6 +128,7 @@ impl Faults {
         let all = [
             ("before", self.before),
             ("after", self.after),
+            ("swallowed", self.swallowed),
             ("throttle", self.throttle),
             ("unavailable", self.unavailable),
         ];

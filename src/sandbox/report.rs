@@ -87,6 +87,9 @@ pub struct FaultCounts {
     pub after: u64,
     /// Of `after`: answers that were held back.
     pub hung: u64,
+    /// Not delivered, answer lost.
+    #[serde(default)]
+    pub swallowed: u64,
     /// Told to slow down, by draw or by the rate limit.
     pub throttled: u64,
     /// Answered 551 because the draw made the person unreachable.

@@ -64,6 +64,7 @@ impl Platform {
         };
         let mut answer = match verdict {
             Verdict::Refused(refusal, why) => self.refuse(&refusal, Some(why), faults, jitter),
+            Verdict::Swallowed(loss) => self.swallow(loss, faults, jitter),
             Verdict::Delivered(delivery) => self.accept(place, letter, &delivery, faults, jitter),
         };
         desk.show_usage(answer.response.headers_mut(), faults);
@@ -87,6 +88,12 @@ impl Platform {
             delay: faults.latency.saturating_add(jitter),
             login_id: None,
         }
+    }
+
+    fn swallow(&self, loss: Loss, faults: &Faults, jitter: Duration) -> Answer {
+        self.count(|report| report.faults.swallowed += 1);
+        let response = loss.spoil(Response::new(Body::empty()), &Self::trace());
+        Answer { response, delay: faults.latency.saturating_add(jitter), login_id: None }
     }
 
     fn accept(

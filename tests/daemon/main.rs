@@ -19,6 +19,7 @@ mod support;
 mod away;
 mod crash;
 mod database;
+mod doubt;
 mod failover;
 mod flow;
 mod gate;
@@ -67,5 +68,6 @@ on_both! {
     crash { killed_with_requests_in_flight }
     kills { killed_again_and_again }
     late { an_answer_that_waited_for_a_frozen_process_counts evidence_and_a_stop_while_the_request_is_out }
+    doubt { silence_sends_again_and_an_echo_settles }
     stop { what_has_left_is_awaited_at_the_stop }
 }

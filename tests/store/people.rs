@@ -150,6 +150,15 @@ pub(crate) async fn another_app_wrote_first(ground: Ground) {
     assert_eq!(ground.claim_at(9, NOW).await.len(), 0);
 }
 
+pub(crate) async fn an_echo_of_our_own_message_is_ours_whatever_app_it_names(ground: Ground) {
+    let claim = ground.greeted("anna", "m.1").await;
+    ground.apply(said(Sign::Echo { elsewhere: true }, with_psid(by_message("m.1"), "77"))).await;
+    let row = ground.row(claim.optin).await;
+    assert_eq!((row.state, row.greeted_elsewhere, row.psid), (State::Sent, false, Some(psid("77"))));
+    let story = ground.store.attempts_of(claim.optin).await.unwrap().remove(0);
+    assert_eq!(story.evidence.as_deref(), Some("echo"));
+}
+
 pub(crate) async fn erased_people_store_nothing(ground: Ground) {
     let name = store_key(&ground).await.tombstone(&page(), &login("anna"));
     ground.sql(&format!("INSERT INTO tombstones (name, at, erased) VALUES ('{name}', {}, 1)", NOW.ms())).await;

@@ -24,6 +24,11 @@ impl Desk<'_> {
                 targets.insert(index, true);
             }
         }
+        // A message that one of our attempts sent is ours, whatever app the echo names, or names none.
+        let sign = match sign {
+            Sign::Echo { elsewhere } => Sign::Echo { elsewhere: elsewhere && !self.is_ours(links) },
+            other => other,
+        };
         for (index, this_cycle) in &targets {
             let event = event(sign, links, at, *this_cycle);
             self.step(*index, &event);
@@ -72,6 +77,10 @@ impl Desk<'_> {
             }
         }
         targets
+    }
+
+    fn is_ours(&self, links: &Links) -> bool {
+        links.message_ids.iter().any(|id| self.messages.contains_key(id))
     }
 
     /// Keeps which attempts an echo named by our token: what silence is worth is measured by them.
