@@ -11,11 +11,12 @@
 //! | floor | rooms |
 //! |---|---|
 //! | 4 wiring | [`cli`] [`commands`] [`config`] [`daemon`] [`lifecycle`] [`roster`] [`server`] [`telemetry`] |
-//! | 3 work | [`deliver`] [`upkeep`] [`intake`] [`jobs`] [`watch`] [`sandbox`] |
-//! | 2 adapters | [`store`] (all SQL) [`messenger`] (the platform's client) [`metrics`] [`pulse`] [`again`] |
+//! | 3 work | [`deliver`] [`upkeep`] [`intake`] [`jobs`] [`watch`] [`alerts`] [`sandbox`] |
+//! | 2 adapters | [`store`] (all SQL) [`messenger`] (the platform's client) [`post`] (telling others) [`metrics`] [`pulse`] [`again`] |
 //! | 1 domain | [`domain`] (pure) [`clock`] |
 
 pub mod again;
+pub mod alerts;
 pub mod cli;
 pub mod clock;
 pub mod commands;
@@ -28,6 +29,7 @@ pub mod jobs;
 pub mod lifecycle;
 pub mod messenger;
 pub mod metrics;
+pub mod post;
 pub mod pulse;
 pub mod roster;
 pub mod sandbox;

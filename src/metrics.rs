@@ -11,6 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::domain::alert::Kind;
 use crate::domain::optin::State;
 
 /// One label.
@@ -45,6 +46,7 @@ pub struct Metrics {
     reply_sources: Counters,
     next_deadline: Gauge,
     ready: Gauge,
+    alerts_open: Family<Label, Gauge>,
 }
 
 const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
@@ -63,6 +65,7 @@ impl Default for Metrics {
             reply_sources: Family::default(),
             next_deadline: Gauge::default(),
             ready: Gauge::default(),
+            alerts_open: Family::default(),
         };
         metrics.register();
         metrics
@@ -82,6 +85,15 @@ impl Metrics {
         r.register("reply_sources", "Replies by how they say what they answer", self.reply_sources.clone());
         r.register("next_deadline_seconds", "Time to the earliest hard stop still open", self.next_deadline.clone());
         r.register("ready", "Whether the service can do its work", self.ready.clone());
+        r.register("alerts_open", "Alerts that are not resolved, by kind", self.alerts_open.clone());
+    }
+
+    /// The open alerts, by kind.
+    pub fn alerts(&self, count_of: impl Fn(Kind) -> usize) {
+        for kind in Kind::ALL {
+            let gauge = self.alerts_open.get_or_create(&Label("kind", kind.as_str().to_owned()));
+            gauge.set(i64::try_from(count_of(*kind)).unwrap_or(i64::MAX));
+        }
     }
 
     /// An attempt ended.

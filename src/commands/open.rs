@@ -34,6 +34,7 @@ pub async fn open_store(config: &Config) -> anyhow::Result<Store> {
         .await
         .with_context(|| format!("cannot open the database {}", config.database.shown()))?;
     store.govern(config.policy, config.pages.iter().map(|page| page.id.clone())).await?;
+    store.tell_site(config.site.told());
     Ok(store)
 }
 

@@ -7,7 +7,7 @@
 //! | [`source`] [`section`] | what is given, by whom |
 //! | [`values`] [`secret`] [`web`] [`given`] | reading one key: by type, from the places of a secret, as an address |
 //! | [`stranger`] [`near`] | what nobody asked for, and what it was meant to be |
-//! | `database` `server` `messenger` `pages` `send` `policy` `alerts` `jobs` | one section each: keys, ranges, defaults |
+//! | `database` `server` `messenger` `pages` `send` `policy` `alerts` `site` `jobs` | one section each: keys, ranges, defaults |
 //! | [`relations`] | what must hold between sections |
 //! | [`environment`] [`find`](mod@find) | variables, and where the file is looked for |
 //! | `sample.toml` | every key with its default |
@@ -34,6 +34,7 @@ mod secret;
 mod section;
 mod send;
 mod server;
+mod site;
 mod source;
 mod stranger;
 mod syntax;
@@ -43,7 +44,7 @@ mod web;
 #[cfg(test)]
 mod tests;
 
-pub use alerts::Alerts;
+pub use alerts::{Alerts, Format};
 pub use database::{Database, Failover};
 pub use environment::Environment;
 pub use fault::{Fault, Faults};
@@ -54,6 +55,7 @@ pub use pages::Page;
 pub use policy::{Later, Transient};
 pub use send::{Mode, Send};
 pub use server::Server;
+pub use site::{Site, SiteWebhook};
 
 use source::Source;
 
@@ -85,6 +87,8 @@ pub struct Config {
     pub stop_words: Vec<String>,
     /// When and whom to alert.
     pub alerts: Alerts,
+    /// What the site is told.
+    pub site: Site,
     /// Where job files are.
     pub jobs: Jobs,
     /// What works, but probably not as meant.
@@ -129,8 +133,24 @@ fn read(source: &mut Source, table: &toml::Table, file: PathBuf) -> Config {
     policy.window = Window { start_within, request_timeout, ..policy.window };
     policy.retry = source.section(table, "retry", policy::retry);
     let alerts = source.section(table, "alerts", alerts::read);
+    let site = source.section(table, "site", site::read);
     let jobs = source.section(table, "jobs", jobs::read);
     source.strangers(table);
     let (file, warnings) = (Some(file), Vec::new());
-    Config { file, database, server, messenger, login, pages, send, policy, later, stop_words, alerts, jobs, warnings }
+    Config {
+        file,
+        database,
+        server,
+        messenger,
+        login,
+        pages,
+        send,
+        policy,
+        later,
+        stop_words,
+        alerts,
+        site,
+        jobs,
+        warnings,
+    }
 }

@@ -131,7 +131,9 @@ impl Section<'_> {
         let name = self.credential_name(key);
         let directory = self.source.environment.directory("CREDENTIALS_DIRECTORY");
         let Some(directory) = directory.filter(|_| !name.contains('/')) else { return Found::Nothing };
-        let path = directory.join(name);
+        // A directory given to systemd as `firstword` comes as files that have this before their names.
+        let (path, of_directory) = (directory.join(&name), directory.join(format!("firstword_{name}")));
+        let path = if !path.exists() && of_directory.exists() { of_directory } else { path };
         match fs::read_to_string(&path) {
             Ok(text) => Found::Secret((path.display().to_string(), self.key(key)), vec![without_newlines(&text)]),
             Err(error) if error.kind() == ErrorKind::NotFound => Found::Nothing,

@@ -1,6 +1,7 @@
 //! The daemon: builds the house once, in reading order, and keeps it standing.
 
 mod advice;
+mod alarms;
 mod ground;
 mod once;
 mod standing;
@@ -26,6 +27,7 @@ use crate::roster::Roster;
 use crate::server::Face;
 use crate::store::{self, Store};
 pub use advice::job_warnings;
+pub use alarms::sinks;
 use ground::Ground;
 pub use ground::{derivation, intake_settings};
 pub use once::run_job;
@@ -77,6 +79,7 @@ pub async fn run(
     let inflight = Arc::new(InFlight::default());
     let listening = TaskTracker::new();
     store.listen(&listening, stop.clone());
+    ground.tell_others(&store, &mut tasks)?;
     if ground.config.send.mode == Mode::Batch {
         tasks.spawn("batches", ground.keeper(&store, &roster).run(stop.clone()));
     }

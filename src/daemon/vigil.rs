@@ -14,6 +14,8 @@ use crate::store::{self, Store};
 
 /// How often the store's clock is read.
 const SAMPLE: Duration = Duration::from_secs(5);
+/// How often it is noted that the delivery loop goes round.
+const BEAT: Duration = Duration::from_secs(10);
 /// How often opt-ins are counted for the metrics and the status line.
 const COUNT: Duration = Duration::from_secs(30);
 
@@ -41,6 +43,27 @@ pub(super) async fn keep_time(store: Store, clock: Arc<SystemClock>, pulse: Arc<
     }
 }
 
+/// Notes in the database that the delivery loop goes round, for whoever asks from outside.
+pub(super) async fn note_beats(
+    store: Store,
+    clock: Arc<dyn Clock>,
+    pulse: Arc<Pulse>,
+    node: String,
+    stop: CancellationToken,
+) {
+    while !stop.is_cancelled() {
+        if pulse.silence(clock.boot()) < BEAT
+            && let Err(error) = store.note_beat(node.clone(), clock.now()).await
+        {
+            tracing::debug!(error = error.chain(), "the beat cannot be noted");
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(BEAT) => {}
+        }
+    }
+}
+
 pub(super) async fn count(store: Store, clock: Arc<dyn Clock>, metrics: Arc<Metrics>, stop: CancellationToken) {
     while !stop.is_cancelled() {
         if let Ok(counts) = store.counts().await {
@@ -50,8 +73,9 @@ pub(super) async fn count(store: Store, clock: Arc<dyn Clock>, metrics: Arc<Metr
             let earliest = waiting.map(|count| store.policy().window.hard_stop(count.earliest)).min();
             metrics.counted(of, earliest.map(|stop| stop.since(clock.now())));
             let open = of(State::New) + of(State::Pending) + of(State::Retrying) + of(State::Sending);
+            let alerts = store.open_alerts().await.map_or(0, |alerts| alerts.len());
             lifecycle::status(&format!(
-                "{open} to send, {} sent, {} answered, {} uncertain, {} missed",
+                "{open} to send, {} sent, {} answered, {} uncertain, {} missed; {alerts} alerts",
                 of(State::Sent),
                 of(State::Answered),
                 of(State::Uncertain),

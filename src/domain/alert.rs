@@ -236,12 +236,19 @@ pub struct Notice {
     pub resolved_at: Option<String>,
     /// How often it was raised, or how many it concerns.
     pub times: i64,
+    /// All of it in one line, for people.
+    pub text: String,
 }
 
 impl Notice {
-    /// One line for people.
+    /// The same with its line for people.
     #[must_use]
-    pub fn line(&self) -> String {
+    pub fn with_text(self) -> Self {
+        Self { text: self.line(), ..self }
+    }
+
+    /// One line for people.
+    fn line(&self) -> String {
         let word = match self.event {
             Step::Raised => self.severity.as_str().to_uppercase(),
             Step::Repeated => format!("STILL {}", self.severity.as_str().to_uppercase()),
@@ -272,6 +279,7 @@ mod tests {
             last_at: String::new(),
             resolved_at: None,
             times: 3,
+            text: String::new(),
         };
         let line = notice.line();
         let begin = "PROBLEM missed: opt-ins missed their hard stop, page 1001 (3 times): the latest for hard_stop. ";

@@ -15,7 +15,7 @@
 //! | [`keyed`] | keyed hashes: tombstones, proofs, tokens |
 //! | [`finding`] [`checkup`] [`graph_version`] | what a check of a page found, and how it is judged |
 //! | [`explain`] | what the platform's errors mean |
-//! | [`alert`] | what an operator must hear of |
+//! | [`alert`] [`site`] | what an operator must hear of, and what the site is told |
 //! | [`job`] | what a job can be told to do, and what it reports |
 //! | [`ids`] [`time`] [`span`] | names, moments, durations |
 
@@ -39,6 +39,7 @@ pub mod policy;
 pub mod reach;
 pub mod retry;
 pub mod signal;
+pub mod site;
 pub mod span;
 pub mod state;
 pub mod time;

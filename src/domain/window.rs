@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use super::time::Timestamp;
 
+/// How long after a person's message promotional content is allowed: the platform's rule, whatever we are told.
+pub const PROMOTIONAL: Duration = Duration::from_hours(24);
+
 /// The times that bound one first message.
 ///
 /// "You must send one message within 24 hours of the opt-in" (Login Connect FAQ). We stop earlier: a request that

@@ -163,7 +163,9 @@ impl Untold {
             last_at: last_at.to_string(),
             resolved_at: self.resolved_at.filter(|_| self.step() == Step::Resolved).map(|at| at.to_string()),
             times,
+            text: String::new(),
         }
+        .with_text()
     }
 
     async fn tell(&self, conn: &mut Conn, channels: &[&'static str], now: Timestamp) -> Result<()> {

@@ -12,6 +12,7 @@ use super::engine::{Conn, Text, Value};
 use super::error::{Error, Result};
 use super::group::{Apply, Claims, Desks, latest};
 use super::sql;
+use crate::domain::site;
 
 /// The parameters of the claim come first; this takes them out of the way of those without a number.
 const SKIP: &str = "SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE false;\n";
@@ -48,7 +49,10 @@ impl Text for Script {
 impl Desks {
     /// Takes out of the applies, and out of the claims, what can go by express; returns the rest.
     pub(super) async fn express(&self, applies: Vec<Apply>, claims: &mut Claims) -> Vec<Apply> {
-        let (mut plain, rest): (Vec<_>, Vec<_>) = applies.into_iter().partition(|one| accept::is_plain(&one.signals));
+        // Where the site is told of it, an acceptance is more than its row.
+        let told = self.rules().site.contains(&site::Event::Sent);
+        let (mut plain, rest): (Vec<_>, Vec<_>) =
+            applies.into_iter().partition(|one| !told && accept::is_plain(&one.signals));
         let late = plain.split_off(plain.len().min(1 << LARGEST));
         let claim = if self.pool.is_sqlite() { claims.pop() } else { None };
         if plain.is_empty() && claim.is_none() {

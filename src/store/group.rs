@@ -253,7 +253,8 @@ impl Desks {
         }
     }
 
-    fn rules(&self) -> Arc<Rules> {
+
+    pub(super) fn rules(&self) -> Arc<Rules> {
         Arc::clone(&self.rules.read().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 }

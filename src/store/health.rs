@@ -15,6 +15,8 @@ use crate::domain::time::{Timestamp, millis};
 const LAST_WEBHOOK: &str = "last_webhook_at";
 /// The least time between two notes of a webhook.
 const NOTE_EVERY: Duration = Duration::from_mins(1);
+/// How long a node that is gone is remembered.
+const SILENT_NODE: Duration = Duration::from_hours(7 * 24);
 /// How many of the latest attempts are searched for a failure.
 const NEW_ATTEMPTS: i64 = 1000;
 
@@ -65,6 +67,24 @@ impl Store {
             self.webhook_noted.store(noted, Ordering::Relaxed);
         }
         written
+    }
+
+    /// Notes that the delivery loop of a node goes round.
+    pub async fn note_beat(&self, node: String, now: Timestamp) -> Result<()> {
+        self.intake
+            .errand(move |conn| {
+                Box::pin(async move {
+                    conn.run(sql::health::BEAT, &[node.as_str().into(), now.ms().into()]).await?;
+                    conn.run(sql::health::DROP_BEATS, &[now.minus(SILENT_NODE).ms().into()]).await.map(drop)
+                })
+            })
+            .await
+    }
+
+    /// When the delivery loop of any node last went round.
+    pub async fn last_beat(&self) -> Result<Option<Timestamp>> {
+        let beat = self.pool.reader().await?.row::<i64>(sql::health::LAST_BEAT, &[]).await?;
+        Ok(beat.map(Timestamp::from_ms))
     }
 
     /// What was heard from the platform, and said to it.

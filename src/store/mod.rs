@@ -73,6 +73,7 @@ use crate::domain::ids::PageId;
 use crate::domain::keyed::StoreKey;
 use crate::domain::policy::Policy;
 use crate::domain::signal::{Receipt, Signal};
+use crate::domain::site;
 use crate::domain::time::Timestamp;
 use crate::domain::token::Tokens;
 
@@ -100,7 +101,7 @@ impl Store {
         let mut conn = pool.reader().await?;
         let key = store_key(&mut conn).await?;
         drop(conn);
-        let rules = Rules { policy: Policy::default(), pages: HashSet::new(), key: key.clone() };
+        let rules = Rules { policy: Policy::default(), pages: HashSet::new(), key: key.clone(), site: Vec::new() };
         let rules = Arc::new(RwLock::new(Arc::new(rules)));
         let work = Arc::new(Work::new());
         let desks = Desks { pool: pool.clone(), rules: Arc::clone(&rules), work: Arc::clone(&work) };
@@ -123,8 +124,7 @@ impl Store {
         let pages: HashSet<PageId> = pages.into_iter().collect();
         let mut ids: Vec<String> = pages.iter().map(ToString::to_string).collect();
         ids.sort_unstable();
-        let key = self.rules().key.clone();
-        *self.rules.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(Rules { policy, pages, key });
+        self.rule(|rules| Rules { policy, pages, ..rules });
         self.intake
             .errand(move |conn| {
                 Box::pin(async move {
@@ -135,6 +135,11 @@ impl Store {
                 })
             })
             .await
+    }
+
+    /// Says what the site is told of its opt-ins from now on: queued in the transaction in which it happens.
+    pub fn tell_site(&self, events: Vec<site::Event>) {
+        self.rule(|rules| Rules { site: events, ..rules });
     }
 
     /// Applies what came in from outside, or what time and operators ask for. One receipt for each signal, in order.
@@ -213,6 +218,11 @@ impl Store {
     /// Closes every connection; what is under way is finished first.
     pub async fn close(&self) {
         self.pool.close().await;
+    }
+
+    fn rule(&self, change: impl FnOnce(Rules) -> Rules) {
+        let mut rules = self.rules.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *rules = Arc::new(change(rules.as_ref().clone()));
     }
 
     fn rules(&self) -> Arc<Rules> {

@@ -14,6 +14,9 @@ use super::sql;
 use crate::domain::alert::{Alert, Kind};
 use crate::domain::time::Timestamp;
 
+/// The channel to the site.
+pub const SITE: &str = "site";
+
 /// A notice that was taken to be delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taken {

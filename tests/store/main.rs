@@ -25,6 +25,7 @@ mod ground;
 mod groups;
 mod jobs;
 mod lineage;
+mod news;
 mod only_postgres;
 mod only_sqlite;
 mod opening;
@@ -133,6 +134,11 @@ conformance! {
         a_hold_is_alerted_and_its_end_too each_channel_is_told_once_and_again_while_it_lasts
         what_lasts_is_told_again_and_its_end_last what_was_over_before_it_was_told_is_told_in_order a_notice_has_one_carrier_at_a_time
         what_does_not_arrive_is_tried_again_and_then_told_elsewhere alerts_of_a_group_share_its_transaction
+    }
+    news {
+        the_site_hears_of_a_whole_life the_site_hears_of_ends the_site_hears_what_it_asked_for
+        one_person_is_told_of_in_order purged_people_are_told_of_no_more thousands_are_told_of_once_each
+        the_last_beat_of_any_node_counts
     }
     jobs {
         a_tick_is_taken_once a_dead_nodes_tick_is_taken_over runs_do_not_overlap old_runs_are_forgotten

@@ -1,7 +1,5 @@
 //! An opt-in as the export writes it: the contract others build on.
 
-use std::time::Duration;
-
 use clap::ValueEnum;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -10,10 +8,7 @@ use crate::cli::optin::Field;
 use crate::domain::ids::Psid;
 use crate::domain::optin::{OptIn, Reason};
 use crate::domain::time::Timestamp;
-use crate::domain::window::Window;
-
-/// How long after a person's message promotional content is allowed: the platform's rule, whatever we are told.
-const PROMOTIONAL: Duration = Duration::from_hours(24);
+use crate::domain::window::{PROMOTIONAL, Window};
 
 /// An opt-in and the fields to show of it. Serializes as an object with the keys in this order.
 pub(super) struct Row<'a> {
@@ -72,6 +67,8 @@ impl Serialize for Row<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::domain::ids::{LoginId, OptInId, PageId};
     use crate::domain::optin::State;

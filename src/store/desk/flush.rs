@@ -7,9 +7,11 @@ use crate::domain::alert::{Alert, Kind};
 use crate::domain::ids::{LoginId, OptInId, PageId};
 use crate::domain::optin::State;
 use crate::domain::outcome::Outcome;
+use crate::domain::site;
 use crate::store::alerts::raise;
 use crate::store::engine::{Conn, Value};
 use crate::store::error::{Error, Result};
+use crate::store::outbox::SITE;
 use crate::store::row::{insert_values, ms, save_values, text};
 use crate::store::sql;
 
@@ -21,7 +23,40 @@ impl Desk<'_> {
         self.write_pages(conn).await?;
         self.write_doubts(conn).await?;
         self.tell_misses();
+        self.tell_site(conn).await?;
         self.write_rest(conn).await
+    }
+
+    /// Queues what the site is told. Whoever was missed, and in the same group was not, was not.
+    async fn tell_site(&mut self, conn: &mut Conn) -> Result<()> {
+        let mut notices = Vec::new();
+        for (at, event, mut row) in std::mem::take(&mut self.told) {
+            let Some(entry) = self.entries.get(at) else { continue };
+            if event == site::Event::Missed && entry.after.state != State::Missed {
+                continue;
+            }
+            row.id = entry.after.id;
+            let name = format!("evt_{:032x}", fastrand::u128(..));
+            let body = site::body(&name, event, self.now, &row)
+                .map_err(|error| Error::Corrupt { what: format!("optins, id {}: {error}", row.id) })?;
+            notices.push((row.id.0, format!("optin {}", row.id), name, body));
+        }
+        let now: Value<'_> = self.now.ms().into();
+        let rows: Vec<Vec<Value<'_>>> = notices
+            .iter()
+            .map(|(id, subject, name, body)| {
+                vec![
+                    SITE.into(),
+                    subject.as_str().into(),
+                    name.as_str().into(),
+                    (*id).into(),
+                    body.as_str().into(),
+                    now,
+                    now,
+                ]
+            })
+            .collect();
+        sql::outbox::TELL_SITE.run(conn, &rows).await
     }
 
     /// Raises the alert for whoever was missed and stayed so to the end of this group.

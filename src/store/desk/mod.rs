@@ -23,6 +23,7 @@ use crate::domain::optin::{OptIn, Reason, State};
 use crate::domain::outcome::Ending;
 use crate::domain::policy::Policy;
 use crate::domain::signal::{Receipt, Signal};
+use crate::domain::site;
 use crate::domain::state::{Context, Event, Tombstone, Verdict, step};
 use crate::domain::time::Timestamp;
 use pages::PageNews;
@@ -33,6 +34,8 @@ pub(super) struct Rules {
     pub(super) policy: Policy,
     pub(super) pages: HashSet<PageId>,
     pub(super) key: StoreKey,
+    /// What the site wants to hear.
+    pub(super) site: Vec<site::Event>,
 }
 
 /// What a committed group means to the rest of the process.
@@ -94,6 +97,8 @@ pub(super) struct Desk<'a> {
     echoes: BTreeMap<AttemptId, PageId>,
     /// Opt-ins of whose attempts a second one may be known to have arrived.
     proofs: BTreeSet<usize>,
+    /// What the site is told: which row, what, and the row as it was then.
+    told: Vec<(usize, site::Event, OptIn)>,
     /// Pages on which somebody is no longer in doubt.
     settled: BTreeSet<PageId>,
     /// To be raised: the detail, and how often.
@@ -158,6 +163,7 @@ impl<'a> Desk<'a> {
             unparsed: Vec::new(),
             echoes: BTreeMap::new(),
             proofs: BTreeSet::new(),
+            told: Vec::new(),
             settled: BTreeSet::new(),
             alerts: BTreeMap::new(),
             missed: BTreeMap::new(),
@@ -205,6 +211,8 @@ impl<'a> Desk<'a> {
         if was.0 == State::Uncertain && row.state != State::Uncertain {
             self.settled.insert(row.page.clone());
         }
+        let wanted = |event: &site::Event| self.rules.site.contains(event);
+        self.told.extend(site::Event::between(was.0, was.1, row).filter(wanted).map(|event| (at, event, row.clone())));
         if was.0 != State::Missed && row.state == State::Missed {
             self.missed.insert(at, row.reason.unwrap_or(Reason::HardStop));
         }

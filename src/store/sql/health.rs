@@ -14,6 +14,15 @@ statements! {
         both: ["SELECT (SELECT value FROM settings WHERE key = $1), (SELECT started_at FROM attempts ORDER BY id LIMIT 1),
                        (SELECT max(accepted_at) FROM acceptances)"]
     }
+    /// The delivery loop of a node went round. $1: node, $2: now.
+    BEAT = "health_beat" {
+        both: ["INSERT INTO beats (node, at) VALUES ($1, $2)
+                ON CONFLICT (node) DO UPDATE SET at = excluded.at WHERE beats.at < excluded.at"]
+    }
+    /// When the delivery loop of any node last went round.
+    LAST_BEAT = "health_last_beat" { both: ["SELECT max(at) FROM beats HAVING max(at) IS NOT NULL"] }
+    /// Forgets nodes. $1: silent since before.
+    DROP_BEATS = "health_drop_beats" { both: ["DELETE FROM beats WHERE at < $1"] }
     /// The latest attempt that ended badly, if it is one of the newest, and no acceptance of the page came after it:
     /// when, outcome, code, subcode, what was said. $1: page, $2: how many attempts count as new.
     LATEST_FAILURE = "health_latest_failure" {
