@@ -26,6 +26,8 @@ pub use sink::{Format, Sink, Way};
 
 /// How often to look for something to tell.
 const LOOK: Duration = Duration::from_secs(1);
+/// In every so many looks it is asked which alerts are over.
+const END_EVERY: u32 = 5;
 /// How much longer than a delivery its lease runs.
 const GRACE: Duration = Duration::from_secs(30);
 /// How long deliveries under way may go on after the stop; the rest is delivered after the next start.
@@ -65,8 +67,11 @@ pub async fn run(courier: Courier, stop: CancellationToken) {
         let (courier, sink, stop) = (courier.clone(), sink.clone(), stop.clone());
         tracker.spawn(async move { courier.serve(&sink, &stop).await });
     }
-    while !stop.is_cancelled() {
-        if let Err(error) = courier.tend().await {
+    for look in 0_u32.. {
+        if stop.is_cancelled() {
+            break;
+        }
+        if let Err(error) = courier.tend(look.is_multiple_of(END_EVERY)).await {
             tracing::debug!(error = error.chain(), "alerts wait for the database");
         }
         rest(&stop).await;
@@ -83,12 +88,12 @@ async fn rest(stop: &CancellationToken) {
 }
 
 impl Courier {
-    /// Ends what is over, and puts into the outbox what is to be told.
-    pub async fn tend(&self) -> Result<()> {
+    /// Puts into the outbox what is to be told; where asked, ends first what is over.
+    async fn tend(&self, ends: bool) -> Result<()> {
         let now = self.clock.now();
         let open = self.store.open_alerts().await?;
         self.metrics.alerts(|kind| open.iter().filter(|alert| alert.kind == kind).count());
-        if !open.is_empty() {
+        if ends && !open.is_empty() {
             self.store.resolve_what_is_over(now.minus(self.calm_after), now).await?;
         }
         let repeat_before = now.minus(self.repeat);
@@ -101,7 +106,7 @@ impl Courier {
 
     /// Delivers what is due on every channel, until nothing is: for a process that ends by itself.
     pub async fn finish(&self) -> Result<()> {
-        self.tend().await?;
+        self.tend(false).await?;
         for sink in self.sinks.iter() {
             while self.round(sink, &CancellationToken::new()).await? > 0 {}
         }

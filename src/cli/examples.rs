@@ -70,6 +70,41 @@ Examples:
   firstword job run check-pages --now
   0 9-18 * * *  firstword --config /etc/firstword/firstword.toml job run send-batch      (a line for cron)";
 
+pub(super) const CHECK: &str = "\
+Exit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN. WHAT is missed, at_risk, uncertain, alerts (bad above their limit), \
+heartbeat (bad when older) or next_deadline (bad when nearer). Without limits: critical missed=0, next_deadline=15m and \
+heartbeat=60s, warning at_risk=0, uncertain=0 and alerts=0. A database that cannot be read is CRITICAL.
+
+Examples:
+  firstword check
+  firstword check --warning at_risk=100,alerts=off --critical missed=5,next_deadline=30m --interval 10m
+  firstword check --critical heartbeat=off          where cron sends, and no daemon runs
+  firstword check --json";
+
+pub(super) const ALERT: &str = "\
+Examples:
+  firstword alert list
+  firstword alert test
+  firstword alert unit firstword.service";
+
+pub(super) const ALERT_LIST: &str = "\
+Examples:
+  firstword alert list
+  firstword alert list --json | jq '.alerts[].kind'";
+
+pub(super) const ALERT_TEST: &str = "\
+Exit code 1 if a place cannot be reached.
+
+Examples:
+  firstword alert test
+  firstword alert test --json";
+
+pub(super) const ALERT_UNIT: &str = "\
+firstword-alert@.service does this for OnFailure=firstword-alert@%n.service.
+
+Examples:
+  firstword alert unit firstword.service";
+
 pub(super) const OPTIN: &str = "\
 Examples:
   firstword optin import signups.csv

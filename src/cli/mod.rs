@@ -5,6 +5,7 @@
 //! | this one | the commands, and what all of them take |
 //! | [`optin`] | `firstword optin ..` |
 //! | [`play`] | `run`, `demo` and `sandbox` |
+//! | [`watch`] | `check` and `alert` |
 //! | `examples` | what stands below each `--help` |
 //! | `values` | how one argument is read |
 
@@ -12,6 +13,7 @@ mod examples;
 pub mod optin;
 pub mod play;
 mod values;
+pub mod watch;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -74,6 +76,12 @@ pub enum Command {
     /// List jobs with their next and latest runs, or run one now, as cron or a systemd timer would
     #[command(subcommand, after_help = examples::JOB)]
     Job(JobCommand),
+    /// Answer a monitoring system in one line, as Nagios plugins do; works while the daemon is down
+    #[command(after_help = examples::CHECK)]
+    Check(watch::ProbeArgs),
+    /// List open alerts, or try whether alerts arrive
+    #[command(subcommand, after_help = examples::ALERT)]
+    Alert(watch::AlertCommand),
     /// Look after opt-ins: add, import, list, show, export, retry, cancel, opt out, erase
     #[command(subcommand, after_help = examples::OPTIN)]
     Optin(optin::OptinCommand),

@@ -18,6 +18,8 @@ pub enum Exit {
     Refused,
     /// It is done, but some of the input was refused.
     Partly,
+    /// `check` found this; its numbers are those of Nagios plugins.
+    Checked(u8),
 }
 
 impl Exit {
@@ -30,6 +32,7 @@ impl Exit {
             Self::Usage => 2,
             Self::Refused => 3,
             Self::Partly => 4,
+            Self::Checked(code) => code,
         }
     }
 

@@ -5,12 +5,15 @@
 //! | `run` `demo` `sandbox` | the daemon, the show, the stand-in platform |
 //! | `migrate` `status` `optin` `job` | what goes through the store |
 //! | `store` | what a database that went back needs |
-//! | `doctor` | every check there is, with remedies |
+//! | `doctor` `check` | every check there is, with remedies; one line for a monitoring system |
+//! | `alert` | what is open, and whether those who should hear do |
 //! | `config` `paper` | what needs none |
 //! | [`exit`] | exit codes, and how an error is told |
 //! | [`open`](mod@open) | the configuration and the database, as every command opens them |
 //! | [`out`] | what is printed |
 
+mod alert;
+mod check;
 mod config;
 pub mod demo;
 mod doctor;
@@ -47,6 +50,8 @@ async fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Status(args) => Box::pin(status::run(args, global)).await,
         Command::Doctor(args) => Box::pin(doctor::run(*args, global)).await,
         Command::Job(command) => Box::pin(job::run(command, global)).await,
+        Command::Check(args) => Box::pin(check::run(args, global)).await,
+        Command::Alert(command) => Box::pin(alert::run(command, global)).await,
         Command::Optin(command) => Box::pin(optin::run(command, global)).await,
         Command::Store(command) => Box::pin(store::run(command, global)).await,
         Command::Config(command) => Box::pin(config::run(command, global)).await,

@@ -85,7 +85,7 @@ fn digit(byte: u8) -> Option<u8> {
 }
 
 /// Root may write anywhere, but what it makes belongs to root: the service could not open its own database again.
-fn refuse_as_root(file: &Path) -> Result<(), Misuse> {
+pub(super) fn refuse_as_root(file: &Path) -> Result<(), Misuse> {
     if !rustix::process::geteuid().is_root() {
         return Ok(());
     }

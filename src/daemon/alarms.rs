@@ -59,7 +59,7 @@ impl Ground {
         Ok(())
     }
 
-    fn courier(&self, store: &Store) -> anyhow::Result<Courier> {
+    pub(super) fn courier(&self, store: &Store) -> anyhow::Result<Courier> {
         let alerts = &self.config.alerts;
         Ok(Courier {
             store: store.clone(),

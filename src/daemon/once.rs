@@ -42,7 +42,9 @@ pub async fn run_job(
     let inflight = Arc::new(InFlight::default());
     let runner = ground.runner(store, &roster, &inflight);
     if spec.task != Task::SendBatch {
-        return Ok(runner.run_tick(spec, tick, &stop).await?);
+        let ended = runner.run_tick(spec, tick, &stop).await?;
+        tell(&ground, store).await;
+        return Ok(ended);
     }
     // Ends with the tick, with a signal, or with a task that must not end.
     let done = stop.child_token();
@@ -64,5 +66,14 @@ pub async fn run_job(
     listening.close();
     listening.wait().await;
     anyhow::ensure!(orderly, "sending ended by itself; the log tells why");
+    tell(&ground, store).await;
     Ok(ended?)
+}
+
+/// Tells at once what is to be told: there may be no daemon that would.
+async fn tell(ground: &Ground, store: &Store) {
+    let told = async { anyhow::Ok(ground.courier(store)?.finish().await?) };
+    if let Err(error) = told.await {
+        tracing::warn!(%error, "what is to be told waits for the next run, or for the daemon");
+    }
 }

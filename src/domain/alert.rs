@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use super::finding::Severity;
+use super::time::Timestamp;
 use super::words::words;
 
 words! {
@@ -59,6 +60,10 @@ words! {
         NodeOutdated = "node_outdated",
         /// Notices do not arrive (channel).
         Undelivered = "undelivered",
+        /// A unit of systemd failed (unit); never a row.
+        UnitFailed = "unit_failed",
+        /// Somebody tries whether alerts arrive (host); never a row.
+        Test = "test",
     }
 }
 
@@ -76,6 +81,7 @@ impl Kind {
             | Self::NodeOutdated
             | Self::ClockSkew
             | Self::Undelivered
+            | Self::Test
             | Self::WebhookSilence
             | Self::JobFailing => Severity::Warning,
             _ => Severity::Problem,
@@ -129,6 +135,8 @@ impl Kind {
             Self::StoreRewound => "the database lost commits",
             Self::NodeOutdated => "a node is outdated",
             Self::Undelivered => "notices do not arrive",
+            Self::UnitFailed => "a unit failed",
+            Self::Test => "somebody tries whether alerts arrive",
         }
     }
 
@@ -168,6 +176,8 @@ impl Kind {
             Self::StoreRewound => "find out what was lost, then `firstword store accept`",
             Self::NodeOutdated => "upgrade, or reload, that node",
             Self::Undelivered => "check the address, or the program, that the cause names; what is too old is dropped",
+            Self::UnitFailed => "`systemctl status` shows its state; an exit code of 2 or 3 needs you, not a restart",
+            Self::Test => "nothing needs to be done",
         }
     }
 }
@@ -241,10 +251,31 @@ pub struct Notice {
 }
 
 impl Notice {
-    /// The same with its line for people.
+    /// What is told of an alert: its number, what happened to it, when it was first and last raised, and when it ended.
     #[must_use]
-    pub fn with_text(self) -> Self {
-        Self { text: self.line(), ..self }
+    pub fn of(
+        number: i64,
+        event: Step,
+        alert: Alert,
+        (first_at, last_at): (Timestamp, Timestamp),
+        resolved_at: Option<Timestamp>,
+    ) -> Self {
+        let Alert { kind, cause, detail, times } = alert;
+        let notice = Self {
+            alert: number,
+            event,
+            kind,
+            severity: kind.severity(),
+            cause,
+            detail,
+            remedy: kind.remedy(),
+            first_at: first_at.to_string(),
+            last_at: last_at.to_string(),
+            resolved_at: resolved_at.map(|at| at.to_string()),
+            times,
+            text: String::new(),
+        };
+        Self { text: notice.line(), ..notice }
     }
 
     /// One line for people.
@@ -267,20 +298,10 @@ mod tests {
 
     #[test]
     fn a_line_says_what_it_is_about_and_what_to_do() {
-        let mut notice = Notice {
-            alert: 7,
-            event: Step::Raised,
-            kind: Kind::Missed,
-            severity: Kind::Missed.severity(),
-            cause: "page 1001".into(),
-            detail: "the latest for hard_stop".into(),
-            remedy: Kind::Missed.remedy(),
-            first_at: String::new(),
-            last_at: String::new(),
-            resolved_at: None,
-            times: 3,
-            text: String::new(),
-        };
+        let alert = Alert::new(Kind::Missed, "page 1001", "the latest for hard_stop").times(3);
+        let at = Timestamp::from_ms(1_780_000_000_000);
+        let mut notice = Notice::of(7, Step::Raised, alert, (at, at), None);
+        assert_eq!(notice.text, notice.line());
         let line = notice.line();
         let begin = "PROBLEM missed: opt-ins missed their hard stop, page 1001 (3 times): the latest for hard_stop. ";
         assert!(line.starts_with(begin) && line.contains("optin list --state missed"), "{line}");

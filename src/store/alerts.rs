@@ -151,21 +151,8 @@ impl Untold {
 
     fn notice(&self) -> Notice {
         let AlertRow { kind, cause, detail, first_at, last_at, times } = self.row.clone();
-        Notice {
-            alert: self.id,
-            event: self.step(),
-            kind,
-            severity: kind.severity(),
-            cause,
-            detail,
-            remedy: kind.remedy(),
-            first_at: first_at.to_string(),
-            last_at: last_at.to_string(),
-            resolved_at: self.resolved_at.filter(|_| self.step() == Step::Resolved).map(|at| at.to_string()),
-            times,
-            text: String::new(),
-        }
-        .with_text()
+        let ended = self.resolved_at.filter(|_| self.step() == Step::Resolved);
+        Notice::of(self.id, self.step(), Alert { kind, cause, detail, times }, (first_at, last_at), ended)
     }
 
     async fn tell(&self, conn: &mut Conn, channels: &[&'static str], now: Timestamp) -> Result<()> {

@@ -253,7 +253,6 @@ impl Desks {
         }
     }
 
-
     pub(super) fn rules(&self) -> Arc<Rules> {
         Arc::clone(&self.rules.read().unwrap_or_else(std::sync::PoisonError::into_inner))
     }

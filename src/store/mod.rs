@@ -97,7 +97,18 @@ impl Store {
     /// # Errors
     /// [`Error::Unavailable`] where waiting may help, [`Error::Unfit`] where it will not.
     pub async fn open(access: impl Into<Access>) -> Result<Self> {
-        let pool = open::open(&access.into()).await?;
+        Self::on(open::open(&access.into()).await?).await
+    }
+
+    /// Opens the database to read it: it is neither made nor migrated, and nothing can be written.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and where its schema is not this version's.
+    pub async fn open_to_read(access: impl Into<Access>) -> Result<Self> {
+        Self::on(open::open_to_read(&access.into()).await?).await
+    }
+
+    async fn on(pool: Pool) -> Result<Self> {
         let mut conn = pool.reader().await?;
         let key = store_key(&mut conn).await?;
         drop(conn);

@@ -11,23 +11,24 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, PgPool, Row, SqlSafeStr, SqlitePool};
 
-use super::engine::{ACQUIRE, Pool};
+use super::engine::{ACQUIRE, Columns, FromColumns, Pool};
 use super::error::{Error, Result, sqlite_code};
 use super::session::{Sessions, Suspicion};
+use super::sql;
 
 const SQLITE: &[(i64, &str, &str)] = &[
     (1, "first", include_str!("../../migrations/sqlite/0001_first.sql")),
     (2, "doubt", include_str!("../../migrations/sqlite/0002_doubt.sql")),
-    (5, "notices", include_str!("../../migrations/sqlite/0005_notices.sql")),
     (4, "intake", include_str!("../../migrations/sqlite/0004_intake.sql")),
+    (5, "notices", include_str!("../../migrations/sqlite/0005_notices.sql")),
     (6, "breaker", include_str!("../../migrations/sqlite/0006_breaker.sql")),
     (7, "jobs", include_str!("../../migrations/sqlite/0007_jobs.sql")),
 ];
 const POSTGRES: &[(i64, &str, &str)] = &[
     (1, "first", include_str!("../../migrations/postgres/0001_first.sql")),
     (2, "doubt", include_str!("../../migrations/postgres/0002_doubt.sql")),
-    (5, "notices", include_str!("../../migrations/postgres/0005_notices.sql")),
     (4, "intake", include_str!("../../migrations/postgres/0004_intake.sql")),
+    (5, "notices", include_str!("../../migrations/postgres/0005_notices.sql")),
     (6, "breaker", include_str!("../../migrations/postgres/0006_breaker.sql")),
     (7, "jobs", include_str!("../../migrations/postgres/0007_jobs.sql")),
 ];
@@ -86,6 +87,46 @@ pub(super) async fn open(access: &Access) -> Result<Pool> {
     }
 }
 
+/// Opens the database for reading alone.
+pub(super) async fn open_to_read(access: &Access) -> Result<Pool> {
+    let url = access.url.as_str();
+    let (pool, newest) = if url.starts_with("sqlite:") {
+        let options = SqliteConnectOptions::from_str(url)?
+            .read_only(true)
+            .busy_timeout(Duration::from_secs(5))
+            .row_buffer_size(1024)
+            .disable_statement_logging();
+        let readers = SqlitePoolOptions::new().max_connections(2).acquire_timeout(ACQUIRE).test_before_acquire(false);
+        let readers = readers.connect_with(options).await.map_err(unreadable)?;
+        (Pool::Sqlite { writer: readers.clone(), readers }, SQLITE)
+    } else {
+        let options = postgres_options(url)?;
+        let read_only = [("default_transaction_read_only", "on")];
+        let options = if access.pooler { options.extra_float_digits(None) } else { options.options(read_only) };
+        let pool = PgPoolOptions::new().max_connections(2).acquire_timeout(ACQUIRE).connect_with(options).await?;
+        (Pool::Postgres(Sessions::new(pool, access.pooler, Suspicion::none())), POSTGRES)
+    };
+    let known = newest.iter().map(|(version, ..)| *version).max().unwrap_or(0);
+    let found = pool.reader().await?.row::<Found>(sql::health::ENGINE, &[]).await?.map_or(0, |found| found.0);
+    if found != known {
+        return Err(Error::Unfit(format!(
+            "the schema is at {found} and this version reads {known}; run `firstword migrate`, or the version of the daemon"
+        )));
+    }
+    Ok(pool)
+}
+
+/// The newest migration that was applied, from the row that names the engine.
+struct Found(i64);
+
+impl FromColumns for Found {
+    fn read(c: &mut Columns<'_>) -> Result<Self> {
+        c.text()?;
+        c.text()?;
+        Ok(Self(c.int()?))
+    }
+}
+
 /// The file behind a `sqlite://` URL.
 fn sqlite_file(url: &str) -> Result<PathBuf> {
     let options = SqliteConnectOptions::from_str(url).map_err(Error::from)?;
@@ -127,12 +168,15 @@ async fn open_sqlite(url: &str) -> Result<Pool> {
     Ok(Pool::Sqlite { writer, readers })
 }
 
+fn postgres_options(url: &str) -> Result<PgConnectOptions> {
+    let options = PgConnectOptions::from_str(url).map_err(|_| {
+        Error::Unfit("database.url is not a PostgreSQL URL; write postgres://user@host/database".into())
+    })?;
+    Ok(options.application_name("firstword").statement_cache_capacity(256).disable_statement_logging())
+}
+
 async fn open_postgres(url: &str, pooler: bool) -> Result<Pool> {
-    let options = PgConnectOptions::from_str(url)
-        .map_err(|_| Error::Unfit("database.url is not a PostgreSQL URL; write postgres://user@host/database".into()))?
-        .application_name("firstword")
-        .statement_cache_capacity(256)
-        .disable_statement_logging();
+    let options = postgres_options(url)?;
     // A pooler refuses the parameters it does not know; what they say is then said in each transaction.
     let options = if pooler { options.extra_float_digits(None) } else { options.options(OF_A_SESSION) };
     // Whoever migrates waits as long as another node that does: only afterwards is waiting for a lock a fault.

@@ -5,6 +5,7 @@
 mod files;
 mod jobs;
 mod site;
+mod watch;
 
 use std::fs;
 

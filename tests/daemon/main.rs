@@ -16,6 +16,7 @@ mod server;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod alarms;
 mod away;
 mod crash;
 mod database;
@@ -69,5 +70,6 @@ on_both! {
     kills { killed_again_and_again }
     late { an_answer_that_waited_for_a_frozen_process_counts evidence_and_a_stop_while_the_request_is_out }
     doubt { silence_sends_again_and_an_echo_settles }
+    alarms { an_outage_is_told_before_the_first_miss the_site_hears_of_everybody_in_order }
     stop { what_has_left_is_awaited_at_the_stop }
 }

@@ -45,6 +45,8 @@ struct Inner {
     delay: AtomicU64,
     /// The connections from this number on are whole; those before it swallow every byte.
     swallowed: watch::Sender<u64>,
+    /// The connections before this number are cut.
+    cut: watch::Sender<u64>,
     count: AtomicU64,
 }
 
@@ -63,6 +65,7 @@ impl Relay {
             turn: AtomicUsize::new(0),
             delay: AtomicU64::new(0),
             swallowed: watch::Sender::new(0),
+            cut: watch::Sender::new(0),
             count: AtomicU64::new(0),
         });
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
@@ -90,6 +93,11 @@ impl Relay {
         self.inner.delay.store(u64::try_from(delay.as_millis()).unwrap(), Ordering::SeqCst);
     }
 
+    /// Ends the connections there are.
+    pub(crate) fn cut(&self) {
+        self.inner.cut.send_replace(self.inner.count.load(Ordering::SeqCst));
+    }
+
     /// From now on the connections there are look alive and carry nothing; new ones are whole.
     pub(crate) fn swallow(&self) {
         self.inner.swallowed.send_replace(self.inner.count.load(Ordering::SeqCst));
@@ -102,7 +110,9 @@ impl Inner {
         stream.set_nodelay(true).unwrap();
         let Some((far_read, far_write)) = self.connect().await else { return };
         let (near_read, near_write) = stream.into_split();
+        let mut cut = self.cut.subscribe();
         tokio::select! {
+            _ = cut.wait_for(|cut| number < *cut) => {}
             () = self.copy(near_read, far_write, number) => {}
             () = self.copy(far_read, near_write, number) => {}
         }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use crate::line::relayed;
 use crate::place::{PAGE, Place, until};
 use crate::process::Daemon;
 use crate::wire::Wire;
@@ -106,4 +107,87 @@ async fn frozen_it_is_silent(daemon: &Daemon, manager: &mut Manager) {
     assert!(!manager.heard("WATCHDOG=1", before), "fed {:?} after it was frozen", quiet_since.elapsed());
     daemon.signal(Signal::CONT);
     manager.hears("WATCHDOG=1", before).await;
+}
+
+/// A database that never answers is no hung loop: systemd must not kill the daemon for it. The dead-man's switch is
+/// another matter: not all is well. Time is what is shown here, so it is waited for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_a_database_that_never_answers_starves_no_watchdog() {
+    let mut place = Place::postgres().await;
+    let (relay, _direct) = relayed(&mut place, "postgres").await;
+    let wire = Wire::bind().await;
+    place.set(&format!("[alerts]\nheartbeat_url = \"{}/alive\"\nheartbeat_every = \"1s\"", wire.url()));
+    let path = place.path("notify");
+    let mut manager = Manager::at(&path);
+    let environment = [("NOTIFY_SOCKET", path.to_str().unwrap()), ("WATCHDOG_USEC", "300000")];
+    let daemon = Daemon::start(&place, "info", &environment);
+    manager.hears("READY=1", 0).await;
+    until("the heart beats", async || (wire.connections() > 0).then_some(())).await;
+
+    relay.slow_down(Duration::from_hours(1));
+    until("the database does not answer", async || (daemon.get("/readyz").await.0 == 503).then_some(())).await;
+    until("the heart stands still", async || daemon.log().contains("no heartbeat").then_some(())).await;
+    let (began, beats) = (Instant::now(), wire.connections());
+    while began.elapsed() < LONGEST_SILENCE + Duration::from_secs(5) {
+        let before = manager.1.len();
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        assert!(manager.heard("WATCHDOG=1", before), "not fed after {:?}", began.elapsed());
+    }
+    assert_eq!(wire.connections(), beats, "it beat though not all was well");
+    assert_eq!(daemon.get("/healthz").await.0, 200);
+}
+
+/// How long the delivery loop may be silent.
+const LONGEST_SILENCE: Duration = Duration::from_secs(15);
+
+/// A delivery loop that really hangs: standard error is a pipe that is full and that nobody reads, so that the loop's
+/// own warning about a database that is gone never returns. Nothing but the watchdog could help, so it must not be fed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_a_hung_delivery_loop_starves_the_watchdog() {
+    let mut place = Place::postgres().await;
+    let (relay, _direct) = relayed(&mut place, "postgres").await;
+    let path = place.path("notify");
+    let mut manager = Manager::at(&path);
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut command = place.command("run --log warn");
+    command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "300000").stderr(writer.try_clone().unwrap());
+    let mut child = command.spawn().unwrap();
+    drop(command);
+    manager.hears("READY=1", 0).await;
+    let filler = std::thread::spawn(move || {
+        let mut writer = writer;
+        // Far more than a pipe holds; ends when somebody reads it.
+        std::io::Write::write_all(&mut writer, &vec![b'.'; 4 << 20])
+    });
+    let waiting = until("the pipe is full", async || {
+        let first = rustix::io::ioctl_fionread(&reader).unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        (first > 0 && first == rustix::io::ioctl_fionread(&reader).unwrap()).then_some(first)
+    })
+    .await;
+    let before = manager.1.len();
+    manager.hears("WATCHDOG=1", before).await;
+
+    // Nobody is there any more: the loop wants to warn.
+    relay.lead_to(Vec::new());
+    relay.cut();
+    until("silence", async || {
+        let before = manager.1.len();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        (!manager.heard("WATCHDOG=1", before)).then_some(())
+    })
+    .await;
+    let before = manager.1.len();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(!manager.heard("WATCHDOG=1", before), "a hung loop feeds the watchdog");
+    assert!(child.try_wait().unwrap().is_none(), "it is hung, not dead");
+    assert!(rustix::io::ioctl_fionread(&reader).unwrap() >= waiting, "somebody read the pipe");
+
+    // Somebody reads: the loop goes on, and so does the feeding.
+    let drainer = std::thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
+    manager.hears("WATCHDOG=1", before).await;
+    filler.join().unwrap().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    drainer.join().unwrap().unwrap();
 }

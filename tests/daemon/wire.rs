@@ -89,6 +89,12 @@ impl Wire {
         let seen = self.seen.lock().unwrap();
         seen.iter().flat_map(|bytes| requests(bytes)).collect()
     }
+
+    /// The bodies of the whole requests that came, as they came.
+    pub(crate) fn bodies(&self) -> Vec<String> {
+        let seen = self.seen.lock().unwrap();
+        seen.iter().flat_map(|bytes| texts(bytes)).map(|(_, body)| body).collect()
+    }
 }
 
 async fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Vec<u8>>>, number: usize) {
@@ -111,14 +117,19 @@ async fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Vec<u8>>>, number: usize)
     }
 }
 
-/// The whole requests at the beginning of some bytes.
+/// The whole requests at the beginning of some bytes: head, and body as JSON.
 fn requests(bytes: &[u8]) -> Vec<(String, Value)> {
+    let json = |(head, body): (String, String)| (head, serde_json::from_str(&body).unwrap_or_default());
+    texts(bytes).into_iter().map(json).collect()
+}
+
+fn texts(bytes: &[u8]) -> Vec<(String, String)> {
     let (mut text, mut found) = (std::str::from_utf8(bytes).unwrap(), Vec::new());
     while let Some((head, rest)) = text.split_once("\r\n\r\n") {
         let length =
             head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
         let Some(body) = rest.get(..length.unwrap_or(0)) else { break };
-        found.push((head.to_owned(), serde_json::from_str(body).unwrap_or_default()));
+        found.push((head.to_owned(), body.to_owned()));
         text = &rest[body.len()..];
     }
     found

@@ -62,7 +62,7 @@ conformance! {
     opening {
         opening_again_changes_nothing two_nodes_open_an_empty_database_at_once a_newer_schema_is_refused
         a_changed_migration_is_refused a_strangers_table_is_refused a_lost_store_key_is_refused
-        a_closed_store_says_so settings_are_kept
+        a_closed_store_says_so settings_are_kept whoever_only_reads_changes_nothing
     }
     site {
         a_plain_insert_is_admitted_and_claimed a_plain_insert_may_bring_its_time_and_meet_itself

@@ -19,7 +19,7 @@ async fn news(ground: &Ground) -> Vec<(String, Value)> {
     let mut all = Vec::new();
     loop {
         let mut taken =
-            ground.store.take_notices("site", 100, Duration::from_secs(60), later(10_000_000)).await.unwrap();
+            ground.store.take_notices("site", 100, Duration::from_mins(1), later(10_000_000)).await.unwrap();
         taken.sort_by_key(|one| one.id);
         if taken.is_empty() {
             return all;
@@ -89,7 +89,7 @@ pub(crate) async fn one_person_is_told_of_in_order(ground: Ground) {
     ground.greeted("anna", "m.1").await;
     ground.apply(said(Sign::Reply { stop: false }, by_message("m.1"))).await;
     ground.greeted("bert", "m.2").await;
-    let lease = Duration::from_secs(60);
+    let lease = Duration::from_mins(1);
     let take = async |now| ground.store.take_notices("site", 100, lease, now).await.unwrap();
     let first = take(NOW).await;
     assert_eq!(first.len(), 2, "one of each");

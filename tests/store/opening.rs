@@ -1,6 +1,7 @@
 //! Opening: the schema is brought up to date, and what does not fit is refused with what to do.
 
 use crate::ground::{Ground, NOW, opt_in, wish};
+use firstword::domain::alert::{Alert, Kind};
 use firstword::store::{Error, Store};
 
 async fn refusal(url: &str) -> String {
@@ -81,4 +82,16 @@ pub(crate) async fn settings_are_kept(ground: Ground) {
         assert_eq!(ground.node().await.setting("colour").await.unwrap().as_deref(), Some(colour));
     }
     assert_eq!(ground.store.is_shared(), !ground.is_sqlite());
+}
+
+pub(crate) async fn whoever_only_reads_changes_nothing(ground: Ground) {
+    assert!(Store::open_to_read(&*ground.empty().await).await.is_err(), "it is not migrated");
+    ground.somebody("anna").await;
+    let reader = Store::open_to_read(&ground.url).await.unwrap();
+    assert_eq!(reader.counts().await.unwrap()[0].count, 1);
+    assert!(reader.raise(Alert::new(Kind::ClockSkew, "1001", ""), NOW).await.is_err());
+    assert_eq!(ground.store.open_alerts().await.unwrap(), []);
+    ground.sql("DELETE FROM _sqlx_migrations WHERE version = (SELECT max(version) FROM _sqlx_migrations)").await;
+    let older = Store::open_to_read(&ground.url).await;
+    assert!(matches!(&older, Err(Error::Unfit(what)) if what.contains("firstword migrate")), "{older:?}");
 }

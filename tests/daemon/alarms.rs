@@ -1,0 +1,154 @@
+//! What the operator and the site hear, whatever is killed meanwhile.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use firstword::domain::keyed::hmac_sha256;
+use serde_json::Value;
+
+use crate::database::Database;
+use crate::place::{PAGE, Place, until};
+use crate::platform::now;
+use crate::process::Daemon;
+use crate::wire::Wire;
+
+const SITE_SECRET: &str = "site-secret";
+
+/// Looks every second, by a job of the place's own.
+fn watching(place: &Place) {
+    std::fs::create_dir_all(place.path("jobs")).unwrap();
+    let job = "name = \"watch\"\ntask = \"watch-deadlines\"\nschedule = \"* * * * * *\"\n";
+    place.write("jobs/watch.toml", job);
+}
+
+async fn opts_in(daemon: &Daemon, login: &str) {
+    let (status, text) = daemon.site(&format!(r#"{{"page_id": "{PAGE}", "login_id": "{login}"}}"#)).await;
+    assert_eq!(status, 200, "{text}");
+}
+
+/// The alerts that came: kind and event, with how often.
+fn heard(wire: &Wire) -> BTreeMap<(String, String), usize> {
+    let mut heard = BTreeMap::new();
+    for (_, body) in wire.requests() {
+        if let (Some(kind), Some(event)) = (body["kind"].as_str(), body["event"].as_str()) {
+            *heard.entry((kind.to_owned(), event.to_owned())).or_default() += 1;
+        }
+    }
+    heard
+}
+
+async fn hears(wire: &Wire, kind: &str, event: &str) {
+    let said = (kind.to_owned(), event.to_owned());
+    until(&format!("{kind} {event}"), async || heard(wire).contains_key(&said).then_some(())).await;
+}
+
+/// Waits until nothing is on its way to anybody.
+async fn all_arrived(database: &Database) {
+    until("everything arrived", async || (database.number("SELECT count(*) FROM outbox").await == 0).then_some(()))
+        .await;
+}
+
+/// The platform is away: who is at risk is told before the first miss, the miss within a minute, the end of both; and a
+/// kill between loses nothing and tells nothing anew.
+pub(crate) async fn an_outage_is_told_before_the_first_miss(mut place: Place) {
+    watching(&place);
+    let (wire, got) = (Wire::bind().await, place.path("got"));
+    place.set(&format!(
+        "[policy]\nwindow = \"16s\"\nsafety_margin = \"1s\"\n[messenger]\nrequest_timeout = \"1s\"\n\
+         [send]\nstart_within = \"500ms\"\n[jobs]\ndir = \"jobs\"\n\
+         [alerts]\nat_risk = \"9s\"\nrepeat = \"1h\"\ncalm_after = \"3s\"\nwebhook_url = \"{}/alerts\"\n\
+         command = [\"/bin/sh\", \"-c\", \"cat >> {}; echo >> {}\"]",
+        wire.url(),
+        got.display(),
+        got.display()
+    ));
+    let daemon = Daemon::ready(&place).await;
+    let database = Database::of(&place).await;
+    for login in ["anna", "bert", "carl"] {
+        opts_in(&daemon, login).await;
+    }
+    hears(&wire, "at_risk", "raised").await;
+    assert_eq!(database.number("SELECT count(*) FROM optins WHERE state = 'missed'").await, 0, "it was told too late");
+    all_arrived(&database).await;
+    daemon.kill();
+
+    let daemon = Daemon::ready(&place).await;
+    hears(&wire, "missed", "raised").await;
+    let told_at = now().ms();
+    let missed_at = database.number("SELECT min(state_since) FROM optins WHERE state = 'missed'").await;
+    assert!(told_at - missed_at < 60_000, "told {} ms after the miss", told_at - missed_at);
+    database.all_in(&["missed"], 3).await;
+    hears(&wire, "at_risk", "resolved").await;
+    all_arrived(&database).await;
+    daemon.kill();
+
+    let daemon = Daemon::ready(&place).await;
+    hears(&wire, "missed", "resolved").await;
+    all_arrived(&database).await;
+    let counts = heard(&wire);
+    for kind in ["at_risk", "missed"] {
+        for event in ["raised", "resolved"] {
+            assert_eq!(counts[&(kind.to_owned(), event.to_owned())], 1, "{counts:?}");
+        }
+    }
+    let misses = wire.requests().into_iter().map(|(_, body)| body).filter(|body| body["kind"] == "missed");
+    let times: Vec<i64> = misses.map(|body| body["times"].as_i64().unwrap()).collect();
+    assert_eq!(times.last(), Some(&3), "one alert for three people: {times:?}");
+    let got = std::fs::read_to_string(&got).unwrap();
+    let got: Vec<Value> = got.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let risks: Vec<_> = got.iter().filter(|one| one["kind"] == "at_risk").map(|one| one["event"].clone()).collect();
+    assert_eq!(risks, ["raised", "resolved"], "the program heard the same");
+    for login in ["anna", "bert", "carl"] {
+        assert!(!wire.bytes().contains(login), "an alert names {login}");
+    }
+    let metrics = daemon.get("/metrics").await.1;
+    assert!(metrics.contains("firstword_alerts_open{kind=\"missed\"} 0"), "{metrics}");
+}
+
+/// The site is away while things happen, and the daemon is killed: it hears of everybody once it is back, in their
+/// order, by signed requests.
+pub(crate) async fn the_site_hears_of_everybody_in_order(mut place: Place) {
+    let (platform, wire) = (Wire::bind().await, Wire::bind().await);
+    let nowhere = "http://127.0.0.1:9/events";
+    place.send_to(&platform.url());
+    place.set(&format!("[site]\nwebhook_url = \"{nowhere}\"\nsecret = \"{SITE_SECRET}\""));
+    let daemon = Daemon::ready(&place).await;
+    let database = Database::of(&place).await;
+    for login in ["anna", "bert"] {
+        opts_in(&daemon, login).await;
+        database.becomes(login, "sent").await;
+    }
+    place.json("optin opt-out anna --json");
+    assert_eq!(database.number("SELECT count(*) FROM outbox WHERE channel = 'site'").await, 3);
+    until("it was tried", async || {
+        (database.number("SELECT count(*) FROM outbox WHERE attempts > 0 AND error IS NOT NULL").await > 0)
+            .then_some(())
+    })
+    .await;
+    daemon.kill();
+
+    place.set(&format!("[site]\nwebhook_url = \"{}/events\"", wire.url()));
+    database.sql("UPDATE outbox SET due_at = 0").await;
+    let daemon = Daemon::ready(&place).await;
+    all_arrived(&database).await;
+    let told: Vec<(String, Value)> = wire.requests().into_iter().filter(|(head, _)| head.contains("/events")).collect();
+    let of = |login: &str| -> Vec<String> {
+        let of = told.iter().filter(|(_, body)| body["optin"]["login_id"] == login);
+        of.map(|(_, body)| body["event"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!((of("anna"), of("bert")), (vec!["sent".to_owned(), "opted_out".to_owned()], vec!["sent".to_owned()]));
+    for (head, body) in &told {
+        let header = |name: &str| {
+            let line =
+                head.lines().find_map(|line| line.split_once(": ").filter(|(key, _)| key.eq_ignore_ascii_case(name)));
+            line.unwrap().1.to_owned()
+        };
+        assert_eq!(header("webhook-id"), body["id"].as_str().unwrap());
+        let raw = wire.bodies().into_iter().find(|raw| raw.contains(&header("webhook-id"))).unwrap();
+        let signed = format!("{}.{}.{raw}", header("webhook-id"), header("webhook-timestamp"));
+        let mac = STANDARD.encode(hmac_sha256(SITE_SECRET.as_bytes(), &[signed.as_bytes()]));
+        assert_eq!(header("webhook-signature"), format!("v1,{mac}"));
+    }
+    assert!(!daemon.log().contains(SITE_SECRET) && !daemon.log().contains("/events"), "{}", daemon.log());
+}
