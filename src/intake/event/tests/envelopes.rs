@@ -104,3 +104,16 @@ fn a_full_batch() {
     let parsed = parse_as(None, body.as_bytes()).unwrap();
     assert_eq!((parsed.signals.len(), parsed.kinds), (1000, kinds(&[("optin", 1000)])));
 }
+
+/// Fields that can be subscribed to, and whose payloads nobody has described: whoever is named as leaving is taken at
+/// their word, whoever leaves without a name is kept raw, and the rest is counted.
+#[test]
+fn fields_that_are_not_documented() {
+    let parsed = read("fields_undocumented");
+    let expected = [("account_linking", 2), ("opt_out", 2), ("other_change", 2), ("unknown", 3), ("unparsed", 1)];
+    assert_eq!(parsed.kinds, kinds(&expected));
+    let opt_outs =
+        parsed.signals.iter().filter(|signal| matches!(signal, Signal::Person { sign: Sign::OptOut(_), .. }));
+    assert_eq!((opt_outs.count(), parsed.signals.len()), (2, 3));
+    assert!(parsed.shapes.contains("integrity,recipient,timestamp under messaging_integrity"), "{:?}", parsed.shapes);
+}
