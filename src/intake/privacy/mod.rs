@@ -44,11 +44,11 @@ fn refused(intake: &Intake, problem: Problem) -> Response {
 async fn erase(intake: &Intake, request: Request) -> Result<Response, Problem> {
     let settings = intake.settings();
     let now = intake.clock.now();
+    let (asked, people) = believed(intake, &settings, request, now).await?;
     let Some(public_url) = settings.public_url.as_deref() else {
         let detail = "Set server.public_url: the platform wants an address where the person can see the deletion.";
         return Err(not_set_up(intake, "server.public_url", detail, now).await);
     };
-    let (asked, people) = believed(intake, &settings, request, now).await?;
     let code = intake.store.deletion_code(asked.user.as_str(), asked.issued_at);
     let people = people.into_iter().map(|(page, login)| Subject { page, whom: Whom::Login(login) }).collect();
     let erased = intake.store.erase(people, Some(code.clone()), now).await.map_err(|error| unavailable(&error))?;
@@ -83,17 +83,17 @@ async fn believed(
     now: Timestamp,
 ) -> Result<(SignedRequest, Vec<(PageId, LoginId)>), Problem> {
     if settings.login_secrets.is_empty() {
-        let detail = "Set login.app_secret, or messenger.app_secret if one app does both.";
-        return Err(not_set_up(intake, "login.app_secret", detail, now).await);
+        // No alert: without a secret a person's request cannot be told from anybody's.
+        return Err(Problem::not_configured("Set login.app_secret, or messenger.app_secret if one app does both."));
     }
+    let asked = match signed::read(&form(intake, request).await?, &settings.login_secrets, now) {
+        Ok(asked) => asked,
+        Err(why) => return Err(disbelieved(intake, why, now).await),
+    };
     let Some(derivation) = &settings.login else {
         let detail = "Set login.client_token: the platform names people by their app-scoped id, and without it nobody \
                       here can be found by that.";
         return Err(not_set_up(intake, "login.client_token", detail, now).await);
-    };
-    let asked = match signed::read(&form(intake, request).await?, &settings.login_secrets, now) {
-        Ok(asked) => asked,
-        Err(why) => return Err(disbelieved(intake, why, now).await),
     };
     let pages = intake.store.pages_ever().await.map_err(|error| unavailable(&error))?;
     let on = |page: PageId| Some((derivation.login_id(asked.user.as_str(), &page)?, page));
