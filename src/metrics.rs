@@ -44,6 +44,7 @@ pub struct Metrics {
     events: Counters,
     refused: Counters,
     reply_sources: Counters,
+    uncertain_held: Family<Label, Gauge>,
     next_deadline: Gauge,
     ready: Gauge,
     alerts_open: Family<Label, Gauge>,
@@ -63,6 +64,7 @@ impl Default for Metrics {
             events: Family::default(),
             refused: Family::default(),
             reply_sources: Family::default(),
+            uncertain_held: Family::default(),
             next_deadline: Gauge::default(),
             ready: Gauge::default(),
             alerts_open: Family::default(),
@@ -83,6 +85,7 @@ impl Metrics {
         r.register("webhook_events", "Webhook events by kind", self.events.clone());
         r.register("webhook_refused", "Webhook requests refused, by reason", self.refused.clone());
         r.register("reply_sources", "Replies by how they say what they answer", self.reply_sources.clone());
+        r.register("uncertain_held", "Attempts of unknown end that wait for you, by page", self.uncertain_held.clone());
         r.register("next_deadline_seconds", "Time to the earliest hard stop still open", self.next_deadline.clone());
         r.register("ready", "Whether the service can do its work", self.ready.clone());
         r.register("alerts_open", "Alerts that are not resolved, by kind", self.alerts_open.clone());
@@ -143,6 +146,15 @@ impl Metrics {
         self.next_deadline.set(seconds);
     }
 
+    /// The pages that hold doubts, all of them, and how many.
+    pub fn doubts<'p>(&self, pages: impl IntoIterator<Item = (&'p str, u64)>) {
+        self.uncertain_held.clear();
+        for (page, held) in pages {
+            let gauge = self.uncertain_held.get_or_create(&Label("page", page.to_owned()));
+            gauge.set(i64::try_from(held).unwrap_or(i64::MAX));
+        }
+    }
+
     /// Whether the service can do its work.
     pub fn ready(&self, ready: bool) {
         self.ready.set(i64::from(ready));
@@ -168,9 +180,12 @@ mod tests {
         metrics.sent("accepted", Duration::from_millis(20));
         metrics.webhook_event("optin");
         metrics.counted(|_| 0, None);
+        metrics.doubts([("1", 2), ("2", 1)]);
+        metrics.doubts([("1", 3)]);
         let text = metrics.render();
         assert!(text.contains("firstword_sends_total{outcome=\"accepted\"} 1"), "{text}");
         assert!(text.contains("firstword_webhook_events_total{kind=\"optin\"} 1"), "{text}");
+        assert!(text.contains("firstword_uncertain_held{page=\"1\"} 3") && !text.contains("page=\"2\""), "{text}");
         assert!(text.contains("firstword_optins{state=\"sending\"} 0"), "{text}");
     }
 }

@@ -82,6 +82,9 @@ pub(super) async fn count(store: Store, clock: Arc<dyn Clock>, metrics: Arc<Metr
                 of(State::Missed)
             ));
         }
+        if let Ok(doubts) = store.doubts(clock.now().minus(store.policy().settle_after)).await {
+            metrics.doubts(doubts.iter().map(|page| (page.page.as_str(), page.held)));
+        }
         tokio::select! {
             () = stop.cancelled() => {}
             () = tokio::time::sleep(COUNT) => {}

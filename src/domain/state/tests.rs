@@ -189,6 +189,8 @@ struct World {
     last: i64,
     /// Ends of this consent's attempts that the platform knows: `true` where it surely did not arrive.
     surely_not: bool,
+    /// Whether policy granted one more message, and whether that was claimed.
+    granted: Option<bool>,
     sent: u32,
     stopped: Option<Timestamp>,
     open: Option<AttemptId>,
@@ -211,7 +213,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         4 => Just(Move::Claim),
         4 => (0_u8..9).prop_map(Move::End),
         1 => Just(Move::Crash),
-        4 => (0_u8..14, 0_u64..90_000).prop_map(|(kind, t)| Move::Event(kind, t)),
+        4 => (0_u8..16, 0_u64..90_000).prop_map(|(kind, t)| Move::Event(kind, t)),
     ];
     proptest::collection::vec(one, 1..60)
 }
@@ -219,7 +221,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
 impl World {
     fn new(o: OptIn) -> Self {
         let policy = Policy::default();
-        Self { o, now: START, last: 0, surely_not: true, sent: 0, stopped: None, open: None, policy }
+        Self { o, now: START, last: 0, surely_not: true, granted: None, sent: 0, stopped: None, open: None, policy }
     }
 
     fn tell(&mut self, event: &Event) -> Verdict {
@@ -231,6 +233,7 @@ impl World {
         );
         if self.o.cycle != cycle {
             self.stopped = None;
+            self.granted = None;
             assert!(self.surely_not, "a new cycle after a message that may have arrived: {self:?}");
         }
         verdict
@@ -269,10 +272,11 @@ impl World {
         let attempt = AttemptId(self.last);
         let verdict = self.tell(&Event::Claimed { attempt, lease_until: self.now.plus(self.policy.window.lease()) });
         assert_eq!(verdict, Verdict::Done);
-        assert!(self.surely_not, "never two: {self:?}");
+        assert!(self.surely_not || self.granted == Some(false), "never two: {self:?}");
         assert!(self.now < self.policy.window.hard_stop(self.o.opted_in_at), "never late: {self:?}");
         assert!(self.stopped.is_none(), "never after stop: {self:?}");
         self.open = Some(attempt);
+        self.granted = self.granted.map(|_| true);
         self.surely_not = false;
         self.sent += 1;
     }
@@ -330,7 +334,24 @@ impl World {
                 );
             }
             10 => self.tell_old_reply(),
+            11 => self.send_again(),
+            12 => {
+                let before = self.o.state;
+                self.tell(&Event::StoreRewound);
+                self.surely_not &= self.o.state == before;
+            }
             _ => self.scan(),
+        }
+    }
+
+    /// Policy accepts that a message may have arrived: once for a consent, and never against a stop or the hard stop.
+    fn send_again(&mut self) {
+        let Some(attempt) = self.o.fence else { return };
+        if self.tell(&Event::SendAgain { attempt }) == Verdict::Done {
+            assert_eq!((self.granted, self.stopped), (None, None), "granted twice, or after a stop: {self:?}");
+            assert!(self.now < self.policy.window.hard_stop(self.o.opted_in_at), "granted late: {self:?}");
+            assert!(self.o.maybe_greeted_at.is_some(), "forgotten that it may have arrived: {self:?}");
+            self.granted = Some(false);
         }
     }
 
