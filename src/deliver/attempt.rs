@@ -45,8 +45,9 @@ impl Delivery {
         Ok(Taken { claims: claimed.claims, next_at: claimed.next_at, since })
     }
 
-    /// The gate of a claim. Where the platform's clock is ahead, its hard stop comes sooner.
-    pub(super) fn gate(&self, claim: &Claim, since: Duration) -> Arc<Gate> {
+    /// The gate of a claim, which is in flight from here on and can be stopped. Where the platform's clock is ahead, its
+    /// hard stop comes sooner.
+    pub fn gate(&self, claim: &Claim, since: Duration) -> Arc<Gate> {
         let hard_stop = self.window.hard_stop(claim.opted_in_at).minus((self.ahead)());
         let gate = Arc::new(Gate::new(Arc::clone(&self.clock), since, self.window.start_within, hard_stop));
         self.inflight.enter(claim.attempt, Arc::clone(&gate));
@@ -54,7 +55,7 @@ impl Delivery {
     }
 
     /// Sends to one person: one request, one answer.
-    pub(super) async fn send(&self, page: &Page, claim: &Claim, gate: Arc<Gate>) -> Sent {
+    pub async fn send(&self, page: &Page, claim: &Claim, gate: Arc<Gate>) -> Sent {
         let began = self.clock.boot();
         let draw = claim.optin.0.unsigned_abs();
         let message =
@@ -72,7 +73,8 @@ impl Delivery {
 }
 
 /// The attempt's end as a signal.
-pub(super) fn report(claim: &Claim, sent: Sent) -> Signal {
+#[must_use]
+pub fn report(claim: &Claim, sent: Sent) -> Signal {
     Signal::Attempt { optin: claim.optin, attempt: claim.attempt, ending: sent.ending }
 }
 

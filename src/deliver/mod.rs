@@ -36,6 +36,7 @@ use crate::messenger::gate::Gate;
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
 use crate::store::Store;
+pub use attempt::{Taken, report};
 pub use batch::{Keeper, Reaches, Ticks};
 pub use inflight::InFlight;
 pub use pace::Pace;

@@ -31,7 +31,8 @@ impl Pace {
     }
 
     /// How many more attempts of a page may start.
-    pub(super) fn room(&self, page: &PageId) -> usize {
+    #[must_use]
+    pub fn room(&self, page: &PageId) -> usize {
         self.with(
             page,
             |stride, full| {
@@ -46,7 +47,7 @@ impl Pace {
     }
 
     /// An attempt of a page has ended and is recorded. Returns whether the page was slowed: then others may start now.
-    pub(super) fn ended(&self, page: &PageId, accepted: bool) -> bool {
+    pub fn ended(&self, page: &PageId, accepted: bool) -> bool {
         self.with(page, |stride, full| {
             stride.under_way = stride.under_way.saturating_sub(1);
             let slowed = stride.limit < full;

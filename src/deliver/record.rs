@@ -12,7 +12,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 impl Delivery {
     /// Records one outcome. Returns only when it is committed, or the store is gone for good.
-    pub(super) async fn record(&self, signal: Signal) {
+    pub async fn record(&self, signal: Signal) {
         let mut pause = FIRST_PAUSE;
         loop {
             match self.store.record(vec![signal.clone()], self.clock.now()).await {
