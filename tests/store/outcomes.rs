@@ -211,6 +211,21 @@ pub(crate) async fn a_late_acceptance_is_believed(ground: Ground) {
     assert_eq!((attempt.outcome.as_deref(), attempt.message_id.as_deref()), (Some("accepted"), Some("m.1")));
 }
 
+/// The attempt was given up and another one is out: what the first one says in the end is evidence.
+pub(crate) async fn a_late_acceptance_stops_the_next_attempt(ground: Ground) {
+    let first = lapsed(&ground, "anna").await;
+    let settle = Command::Settle { delivered: false, before: later(60) };
+    ground.apply_at(Signal::Command { optin: first.optin, command: settle }, later(60)).await;
+    ground.apply_at(tick(first.optin, Tick::Due), later(3600)).await;
+    let second = ground.claim_at(1, later(3600)).await.remove(0);
+    let mut stops = ground.store.work().stops();
+    ground.store.record(vec![ended(&first, accepted("m.1"))], later(3601)).await.unwrap();
+    assert_eq!(stops.recv().await.unwrap(), second.attempt);
+    ground.store.record(vec![ended(&second, Outcome::Retry(Then::Again))], later(3602)).await.unwrap();
+    let row = ground.row(first.optin).await;
+    assert_eq!((row.state, row.message_id.as_deref()), (State::Sent, Some("m.1")));
+}
+
 pub(crate) async fn a_late_sure_failure_settles_the_doubt(ground: Ground) {
     let claim = lapsed(&ground, "anna").await;
     ground.store.record(vec![ended(&claim, Outcome::Retry(Then::Again))], later(60)).await.unwrap();

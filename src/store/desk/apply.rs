@@ -93,12 +93,25 @@ impl Desk<'_> {
             self.step(at, &Event::GivenBack { attempt });
             return Handle::Row(at, Said::Applied);
         };
-        if matches!(ending.outcome, Outcome::Accepted { .. }) {
+        if let Outcome::Accepted { message_id, psid } = &ending.outcome {
             self.may_be_second(at);
+            if self.is_overtaken(at, attempt) {
+                // A later attempt has the row. That this one arrived is evidence all the same, and stops the other.
+                let (psid, message_id) = (psid.clone(), Some(message_id.clone()));
+                self.step(at, &Event::Delivered { at: self.now, this_cycle: true, psid, message_id, elsewhere: false });
+                return Handle::Row(at, Said::Applied);
+            }
         }
         let others_succeed = self.others_succeed.contains(&attempt);
         self.step(at, &Event::Ended { attempt, outcome: ending.outcome.clone(), others_succeed });
         Handle::Row(at, Said::Applied)
+    }
+
+    /// Whether an attempt is of the row's present consent, and no longer its latest.
+    fn is_overtaken(&self, at: usize, attempt: AttemptId) -> bool {
+        let row = self.entries.get(at).map(|entry| &entry.after);
+        let known = self.attempts.get(&attempt);
+        row.zip(known).is_some_and(|(row, known)| row.fence != Some(attempt) && row.cycle == known.cycle)
     }
 
     fn page_news(&mut self, at: usize, attempt: AttemptId, ending: Option<&Ending>) {

@@ -36,6 +36,9 @@ impl<'s> Wanted<'s> {
                 Signal::Command { optin, .. } | Signal::Time { optin, .. } => _ = wanted.ids.insert(optin.0),
                 Signal::Attempt { optin, attempt, ending } => {
                     wanted.ids.insert(optin.0);
+                    if ending.as_ref().is_some_and(|ending| matches!(ending.outcome, Outcome::Accepted { .. })) {
+                        wanted.attempts.insert(attempt.0);
+                    }
                     if ending.as_ref().is_some_and(|ending| ending.outcome == Outcome::Retry(Then::Person)) {
                         wanted.doubtful.push((*optin, *attempt));
                     }
