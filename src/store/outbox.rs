@@ -9,7 +9,6 @@ use serde::Serialize;
 use super::Store;
 use super::engine::{Columns, Conn, FromColumns};
 use super::error::Result;
-use super::row::json_ids;
 use super::sql;
 use crate::domain::alert::{Alert, Kind};
 use crate::domain::time::Timestamp;
@@ -138,11 +137,6 @@ async fn end(
         }
     }
     Ok(())
-}
-
-/// Erases what waits to be told about people: part of erasing them.
-pub(super) async fn erase(conn: &mut Conn, optins: impl IntoIterator<Item = i64>) -> Result<u64> {
-    conn.run(sql::outbox::ERASE, &[json_ids(optins).as_str().into()]).await
 }
 
 impl FromColumns for Taken {

@@ -67,10 +67,11 @@ impl Store {
                         let values = [name.as_str().into(), now.ms().into(), greeted, ms(row.opted_out_at), 0.into()];
                         conn.run(sql::people::BURY, &values).await?;
                     }
-                    super::outbox::erase(conn, old.iter().map(|row| row.id)).await?;
                     let ids = json_ids(old.iter().map(|row| row.id));
-                    conn.run(sql::upkeep::DELETE_ATTEMPTS, &[ids.as_str().into()]).await?;
-                    conn.run(sql::upkeep::DELETE_OPTINS, &[ids.as_str().into()]).await
+                    for statement in sql::erase::BY_OPTIN {
+                        conn.run(*statement, &[ids.as_str().into()]).await?;
+                    }
+                    Ok(u64::try_from(old.len()).unwrap_or(0))
                 })
             })
             .await
