@@ -48,6 +48,7 @@ async fn claims(house: &House) -> (Duration, Duration) {
             window: Policy::default().window,
             node: "bench".into(),
             credential: "0".into(),
+            probe: None,
         };
         let began = Instant::now();
         let claimed = house.store.claim(wish).await.unwrap();

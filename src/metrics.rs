@@ -41,6 +41,7 @@ pub struct Metrics {
     send_seconds: Histogram,
     claim_seconds: Histogram,
     usage_percent: Family<Label, Gauge>,
+    page_held: Family<Label, Gauge>,
     events: Counters,
     refused: Counters,
     reply_sources: Counters,
@@ -61,6 +62,7 @@ impl Default for Metrics {
             send_seconds: Histogram::new(SECONDS),
             claim_seconds: Histogram::new(SECONDS),
             usage_percent: Family::default(),
+            page_held: Family::default(),
             events: Family::default(),
             refused: Family::default(),
             reply_sources: Family::default(),
@@ -82,6 +84,7 @@ impl Metrics {
         r.register("send_seconds", "From the claim's commit to the answer", self.send_seconds.clone());
         r.register("claim_seconds", "Duration of one claim", self.claim_seconds.clone());
         r.register("usage_percent", "Highest usage header of a page, in percent", self.usage_percent.clone());
+        r.register("page_held", "Whether a page is held: nothing is sent for it", self.page_held.clone());
         r.register("webhook_events", "Webhook events by kind", self.events.clone());
         r.register("webhook_refused", "Webhook requests refused, by reason", self.refused.clone());
         r.register("reply_sources", "Replies by how they say what they answer", self.reply_sources.clone());
@@ -113,6 +116,11 @@ impl Metrics {
     /// A page's usage headers.
     pub fn usage(&self, page: &str, percent: u32) {
         self.usage_percent.get_or_create(&Label("page", page.to_owned())).set(i64::from(percent));
+    }
+
+    /// Whether a page is held.
+    pub fn held(&self, page: &str, held: bool) {
+        self.page_held.get_or_create(&Label("page", page.to_owned())).set(i64::from(held));
     }
 
     /// A webhook event was read.

@@ -7,8 +7,9 @@ use secrecy::ExposeSecret;
 use tokio::sync::watch;
 
 use crate::config;
-use crate::deliver::{self, Letter, Post};
+use crate::deliver::{self, Answer, Ask, Letter, Post};
 use crate::domain::budget::Budget;
+use crate::domain::checkup::Asked;
 use crate::domain::ids::PageId;
 use crate::domain::keyed::fingerprint;
 use crate::messenger::{Messenger, Sender};
@@ -70,6 +71,34 @@ impl Roster {
         })
     }
 
+    /// The client, as delivery asks whether a page's token holds.
+    #[must_use]
+    pub fn ask(self: &Arc<Self>) -> Ask {
+        let roster = Arc::clone(self);
+        Arc::new(move |page: PageId| {
+            let roster = Arc::clone(&roster);
+            Box::pin(async move {
+                let Some(sender) = roster.sender(&page) else {
+                    return Answer::Silent("the page left the configuration".to_owned());
+                };
+                match roster.messenger.owner(&sender).await {
+                    Asked::Said(_) => Answer::Fine,
+                    Asked::Refused(refusal) if matches!(refusal.code, Some(102 | 190)) => {
+                        Answer::Refused(refusal.message)
+                    }
+                    Asked::Refused(refusal) => Answer::Silent(refusal.message),
+                    Asked::Nothing(why) => Answer::Silent(why),
+                }
+            })
+        })
+    }
+
+    /// With which token and message each page is sent for.
+    #[must_use]
+    pub fn credentials(&self) -> Vec<(PageId, String)> {
+        self.pages.borrow().iter().map(|page| (page.id.clone(), page.credential.clone())).collect()
+    }
+
     /// The client, as the check of pages uses it; `app_id` is the app that sends, where it is known.
     #[must_use]
     pub fn look(self: &Arc<Self>, app_id: Option<String>) -> LookAt {
@@ -100,6 +129,12 @@ fn prepared(page: &config::Page) -> deliver::Page {
         id: page.id.clone(),
         budget: Budget::per_second(page.rate_per_second),
         template: page.template.clone(),
-        credential: fingerprint(page.access_token.expose_secret().as_bytes()),
+        credential: credential(page),
     }
+}
+
+/// The fingerprints of a page's token and of its message: with what an attempt was made.
+#[must_use]
+pub fn credential(page: &config::Page) -> String {
+    format!("{}/{}", fingerprint(page.access_token.expose_secret().as_bytes()), page.template.fingerprint())
 }

@@ -191,6 +191,7 @@ impl House {
                 let (messenger, sender) = (Arc::clone(&messenger), Arc::clone(&sender));
                 Box::pin(async move { messenger.send(&sender, &letter.login, &letter.message, &letter.gate).await })
             }),
+            ask: Arc::new(|_| Box::pin(async { deliver::Answer::Fine })),
             ahead: Arc::new(|| Duration::ZERO),
             reach: deliver::everybody(),
             inflight: Arc::new(InFlight::default()),

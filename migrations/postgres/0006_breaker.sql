@@ -7,5 +7,6 @@ CREATE TABLE failure_runs (
     sort    TEXT   NOT NULL,
     since   BIGINT NOT NULL,
     people  BIGINT NOT NULL,
+    attempt BIGINT NOT NULL, -- the first of them
     PRIMARY KEY (page_id, sort)
 );

@@ -7,5 +7,6 @@ CREATE TABLE failure_runs (
     sort    TEXT    NOT NULL,
     since   INTEGER NOT NULL,
     people  INTEGER NOT NULL,
+    attempt INTEGER NOT NULL, -- the first of them
     PRIMARY KEY (page_id, sort)
 ) STRICT;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
@@ -17,6 +18,9 @@ use crate::daemon::Listeners;
 use crate::roster::Roster;
 use crate::store::Store;
 use crate::{daemon, intake, lifecycle, server, telemetry};
+
+/// How often to look whether a page was resumed.
+const RESUMES: Duration = Duration::from_secs(1);
 
 /// Runs the daemon until a signal ends it.
 ///
@@ -41,12 +45,14 @@ pub async fn run(_: &RunArgs, global: &Global) -> anyhow::Result<Exit> {
             None => None,
         },
     };
-    let (stop, house) = (CancellationToken::new(), OnceLock::new());
-    let signals = lifecycle::signals(stop.clone(), async || reload(&house, &path, &environment).await);
+    let (stop, house, node) = (CancellationToken::new(), OnceLock::new(), node_name());
+    let again = Again { house: &house, path: &path, environment: &environment, node: &node };
+    let signals = lifecycle::signals(stop.clone(), async || again.reload().await);
+    let resumes = again.follow_resumes(stop.clone());
     let daemon = async {
         let pages = config.pages.len();
         let ended =
-            daemon::run(Arc::clone(&config), node_name(), listeners, stop.clone(), |roster, store, settings| {
+            daemon::run(Arc::clone(&config), node.clone(), listeners, stop.clone(), |roster, store, settings| {
                 _ = house.set(House { roster: Arc::clone(roster), store: store.clone(), settings });
                 lifecycle::ready(&format!("sending for {pages} page(s)"));
             });
@@ -54,7 +60,7 @@ pub async fn run(_: &RunArgs, global: &Global) -> anyhow::Result<Exit> {
         stop.cancel();
         ended
     };
-    let ((), orderly) = tokio::join!(signals, daemon);
+    let ((), (), orderly) = tokio::join!(signals, resumes, daemon);
     Ok(if orderly? { Exit::Done } else { Exit::Failed })
 }
 
@@ -80,32 +86,64 @@ struct House {
     settings: watch::Sender<Arc<intake::Settings>>,
 }
 
-/// What SIGHUP does: pages, tokens, messages and rates are read again, and what intake checks requests with; the rest
-/// of the file needs a restart.
-async fn reload(house: &OnceLock<House>, path: &Path, environment: &Environment) {
-    if let Err(what) = reread(house, path, environment).await {
-        tracing::error!("{what}");
-    }
+/// What is read again while the daemon runs: pages, tokens, messages and rates, and what intake checks requests with;
+/// the rest of the file needs a restart.
+struct Again<'a> {
+    house: &'a OnceLock<House>,
+    path: &'a Path,
+    environment: &'a Environment,
+    node: &'a str,
 }
 
-/// Takes the pages over, or says why not.
-async fn reread(house: &OnceLock<House>, path: &Path, environment: &Environment) -> Result<(), String> {
-    let House { roster, store, settings } = house.get().ok_or("not reloaded: the service is still starting")?;
-    let config = config::load(path, environment)
-        .map_err(|faults| format!("not reloaded, the old configuration stays: {faults}"))?;
-    roster.load(&config.pages).map_err(|fault| format!("not reloaded, the old pages stay: {fault}"))?;
-    settings.send_replace(daemon::intake_settings(&config));
-    // A page that is new to the database is sent for only once it has its row there.
-    let pages = config.pages.iter().map(|page| page.id.clone());
-    store.govern(store.policy(), pages).await.map_err(|error| {
-        format!("reloaded, but new pages are not in the database; reload again when it answers: {}", error.chain())
-    })?;
-    let pages = config.pages.len();
-    tracing::info!(
-        pages,
-        "pages, tokens, messages and rates reloaded, and what requests are checked with; other keys need a restart"
-    );
-    Ok(())
+impl Again<'_> {
+    /// What SIGHUP does.
+    async fn reload(&self) {
+        if let Err(what) = self.reread().await {
+            tracing::error!("{what}");
+        }
+    }
+
+    /// Takes the pages over, or says why not.
+    async fn reread(&self) -> Result<(), String> {
+        let House { roster, store, settings } =
+            self.house.get().ok_or("not reloaded: the service is still starting")?;
+        let config = config::load(self.path, self.environment)
+            .map_err(|faults| format!("not reloaded, the old configuration stays: {faults}"))?;
+        roster.load(&config.pages).map_err(|fault| format!("not reloaded, the old pages stay: {fault}"))?;
+        settings.send_replace(daemon::intake_settings(&config));
+        // A page that is new to the database is sent for only once it has its row there.
+        let pages = config.pages.iter().map(|page| page.id.clone());
+        let kept = async {
+            store.govern(store.policy(), pages).await?;
+            let now = store.time().await?;
+            store.introduce(roster.credentials(), self.node.to_owned(), now).await
+        };
+        kept.await.map_err(|error| {
+            format!("reloaded, but new pages are not in the database; reload again when it answers: {}", error.chain())
+        })?;
+        store.work().ring();
+        let pages = config.pages.len();
+        tracing::info!(
+            pages,
+            "pages, tokens, messages and rates reloaded, and what requests are checked with; other keys need a restart"
+        );
+        Ok(())
+    }
+
+    /// Reads again whenever an operator resumed a page, on whichever node.
+    async fn follow_resumes(&self, stop: CancellationToken) {
+        let mut known = None;
+        while stop.run_until_cancelled(tokio::time::sleep(RESUMES)).await.is_some() {
+            let Some(House { store, .. }) = self.house.get() else { continue };
+            let Ok(pages) = store.pages().await else { continue };
+            let resumed: i64 = pages.iter().map(|page| page.resume_seq).sum();
+            if known.is_some_and(|known| known != resumed) {
+                tracing::info!("a page was resumed");
+                self.reload().await;
+            }
+            known = Some(resumed);
+        }
+    }
 }
 
 /// This node's name: the host's, and the process's, so that two on one host differ.

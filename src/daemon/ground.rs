@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -100,7 +101,12 @@ impl Ground {
         Ok(opened?)
     }
 
-    pub(super) fn messenger_settings(&self) -> Settings {
+    pub(super) fn messenger(&self) -> anyhow::Result<Arc<Messenger>> {
+        let messenger = Messenger::new(self.messenger_settings(), self.shared_clock());
+        Ok(Arc::new(messenger.context("the HTTP client cannot be built")?))
+    }
+
+    fn messenger_settings(&self) -> Settings {
         let messenger = &self.config.messenger;
         Settings {
             graph_url: messenger.graph_url.clone(),
@@ -110,6 +116,14 @@ impl Ground {
             doubt_transient: self.config.later.transient == Transient::Uncertain,
             node: self.node.clone(),
         }
+    }
+
+    /// The pages, and their tokens and messages made known to the other nodes.
+    pub(super) async fn roster(&self, store: &Store, messenger: &Arc<Messenger>) -> anyhow::Result<Arc<Roster>> {
+        let roster = Roster::new(Arc::clone(messenger), &self.config.pages).map_err(anyhow::Error::msg)?;
+        let introduced = store.introduce(roster.credentials(), self.node.clone(), self.clock.now());
+        introduced.await.context("the pages' tokens cannot be noted in the database")?;
+        Ok(roster)
     }
 
     pub(super) fn delivery(
@@ -132,6 +146,7 @@ impl Ground {
                 poll_interval: self.config.send.poll_interval,
             },
             post: roster.post(),
+            ask: roster.ask(),
             ahead: Arc::new(move || messenger.ahead()),
             reach,
             inflight: Arc::clone(inflight),

@@ -4,6 +4,7 @@ mod advice;
 mod alarms;
 mod ground;
 mod once;
+mod pages;
 mod standing;
 mod tasks;
 mod vigil;
@@ -22,7 +23,6 @@ use crate::deliver::{self, InFlight};
 use crate::intake;
 use crate::jobs;
 use crate::lifecycle::{self, Supervisor};
-use crate::messenger::Messenger;
 use crate::roster::Roster;
 use crate::server::Face;
 use crate::store::{self, Store};
@@ -31,6 +31,7 @@ pub use alarms::sinks;
 use ground::Ground;
 pub use ground::{derivation, intake_settings};
 pub use once::run_job;
+use pages::watch_pages;
 use standing::Sentry;
 pub use tasks::job_specs;
 use vigil::{count, keep_time, sample};
@@ -71,11 +72,8 @@ pub async fn run(
     sample(&store, &ground.clock, &ground.pulse).await.context("the database's clock cannot be read")?;
     let sentry = Sentry::begin(&ground, &store).await.context("whether the database is the one it was is not known")?;
 
-    let messenger = Arc::new(
-        Messenger::new(ground.messenger_settings(), ground.shared_clock())
-            .context("the HTTP client cannot be built")?,
-    );
-    let roster = Roster::new(Arc::clone(&messenger), &ground.config.pages).map_err(anyhow::Error::msg)?;
+    let messenger = ground.messenger()?;
+    let roster = ground.roster(&store, &messenger).await?;
     let inflight = Arc::new(InFlight::default());
     let listening = TaskTracker::new();
     store.listen(&listening, stop.clone());
@@ -84,7 +82,8 @@ pub async fn run(
         tasks.spawn("batches", ground.keeper(&store, &roster).run(stop.clone()));
     }
     let delivery = ground.delivery(&store, &roster, &messenger, &inflight, ground.reach());
-    tasks.spawn("delivery", deliver::run(delivery, stop.clone()));
+    tasks.spawn("delivery", deliver::run(Arc::clone(&delivery), stop.clone()));
+    tasks.spawn("pages", watch_pages(delivery, stop.clone()));
     tasks.spawn("upkeep", ground.upkeep(&store, &inflight).run(stop.clone()));
     tasks.spawn("jobs", jobs::run(ground.runner(&store, &roster, &inflight), stop.clone()));
     tasks.spawn(

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Delivery, Letter, Page};
+use crate::domain::reach::Reach;
 use crate::domain::signal::Signal;
 use crate::domain::time::Timestamp;
 use crate::messenger::Sent;
 use crate::messenger::gate::Gate;
 use crate::store::Result;
-use crate::store::claim::{Claim, Wish};
+use crate::store::claim::{Claim, Probe, Wish};
 
 /// People this node has the right to send to, and the boot time read before that right was asked for.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub struct Taken {
     pub claims: Vec<Claim>,
     /// When it is worth asking again, if the page's budget was the limit.
     pub next_at: Option<Timestamp>,
+    /// Whether something stops the page.
+    pub stopped: bool,
     /// Boot time before the claim: the gates count from here.
     pub since: Duration,
 }
@@ -25,16 +28,23 @@ pub struct Taken {
 impl Delivery {
     /// Takes up to `most` people of a page.
     pub async fn claim(&self, page: &Page, most: usize) -> Result<Taken> {
+        self.take(page, most, None).await
+    }
+
+    /// Takes people; where the page is held, one for its probe.
+    pub(super) async fn take(&self, page: &Page, most: usize, probe: Option<Probe>) -> Result<Taken> {
         let since = self.clock.boot();
         let wish = Wish {
             page: page.id.clone(),
-            budget: page.budget,
+            budget: page.budget.slowed(self.pace.used(&page.id)),
             most,
-            reach: (self.reach)(&page.id),
+            // A probe is for everybody who waits.
+            reach: if probe.is_some() { Reach::EVERYBODY } else { (self.reach)(&page.id) },
             now: self.clock.now().plus((self.ahead)()),
             window: self.window,
             node: self.node.clone(),
             credential: page.credential.clone(),
+            probe,
         };
         let claimed = self.store.claim(wish).await?;
         self.metrics.claimed(self.clock.boot().saturating_sub(since));
@@ -42,7 +52,7 @@ impl Delivery {
             self.pace.stopped(&page.id);
         }
         self.pace.started(&page.id, claimed.claims.len());
-        Ok(Taken { claims: claimed.claims, next_at: claimed.next_at, since })
+        Ok(Taken { claims: claimed.claims, next_at: claimed.next_at, stopped: claimed.stopped, since })
     }
 
     /// The gate of a claim, which is in flight from here on and can be stopped. Where the platform's clock is ahead, its
@@ -64,9 +74,6 @@ impl Delivery {
         let sent = (self.post)(letter).await;
         let outcome = sent.ending.as_ref().map_or("given_back", |ending| ending.outcome.as_str());
         self.metrics.sent(outcome, self.clock.boot().saturating_sub(began));
-        if let Some(usage) = sent.usage {
-            self.metrics.usage(page.id.as_str(), usage.percent);
-        }
         tell(page, claim, outcome, &sent);
         sent
     }

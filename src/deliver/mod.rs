@@ -8,13 +8,16 @@
 //! | record | `record` | the outcome is written down, however long the database refuses |
 //!
 //! `run` is the loop around it: woken by intake, by a free place in flight, by the budget's next moment, or by the
-//! poll. `inflight` knows which attempts may still be stopped, `pace` how many of a page may be under way. `batch` says
-//! who may be claimed where people are sent to in batches.
+//! poll. `inflight` knows which attempts may still be stopped, `pace` how many of a page may be under way, `probe` when
+//! a held page may try again, `allowance` what the platform's usage headers ask for. `batch` says who may be claimed
+//! where people are sent to in batches.
 
+mod allowance;
 mod attempt;
 mod batch;
 mod inflight;
 mod pace;
+mod probe;
 mod record;
 mod run;
 
@@ -61,6 +64,23 @@ pub struct Letter {
 /// How a letter is sent. A value, so that a test or a simulation can stand in for the platform.
 pub type Post = Arc<dyn Fn(Letter) -> Sending + Send + Sync>;
 
+/// What the platform says to a question about a page that changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It answers for the page.
+    Fine,
+    /// It refuses the page's token; why.
+    Refused(String),
+    /// It does not answer; what broke.
+    Silent(String),
+}
+
+/// A question under way.
+pub type Asking = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+/// How the platform is asked about a page before somebody is sent to as its probe.
+pub type Ask = Arc<dyn Fn(PageId) -> Asking + Send + Sync>;
+
 /// How far ahead the platform's clock is.
 pub type Ahead = Arc<dyn Fn() -> Duration + Send + Sync>;
 
@@ -82,7 +102,7 @@ pub struct Page {
     pub budget: Budget,
     /// What.
     pub template: Template,
-    /// The fingerprint of its token.
+    /// The fingerprints of its token and its message.
     pub credential: String,
 }
 
@@ -114,6 +134,8 @@ pub struct Delivery {
     pub limits: Limits,
     /// How a letter is sent.
     pub post: Post,
+    /// How the platform is asked about a page.
+    pub ask: Ask,
     /// How far ahead the platform's clock is.
     pub ahead: Ahead,
     /// Who may be claimed now.

@@ -2,9 +2,10 @@
 //! acceptance doubles how many may be under way. Whatever is wrong for everybody is then met by one person, not by a
 //! whole flight of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
+use crate::domain::budget::SLOWER_FROM;
 use crate::domain::ids::PageId;
 
 /// How fast this node goes for each page.
@@ -13,21 +14,25 @@ pub struct Pace {
     /// From here on a page is no longer slowed.
     full: usize,
     pages: Mutex<HashMap<PageId, Stride>>,
+    /// The pages that are being probed here.
+    probing: Mutex<HashSet<PageId>>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Stride {
     limit: usize,
     under_way: usize,
+    /// How much of its allowance the page has used, in percent.
+    used: u32,
 }
 
-const FIRST: Stride = Stride { limit: 1, under_way: 0 };
+const FIRST: Stride = Stride { limit: 1, under_way: 0, used: 0 };
 
 impl Pace {
     /// Every page begins slowly; one with `full` under way is at full speed.
     #[must_use]
     pub fn new(full: usize) -> Self {
-        Self { full, pages: Mutex::default() }
+        Self { full, pages: Mutex::default(), probing: Mutex::default() }
     }
 
     /// How many more attempts of a page may start.
@@ -63,6 +68,29 @@ impl Pace {
         self.with(page, |stride, _| stride.limit = 1);
     }
 
+    /// How much of its allowance a page has used, in percent.
+    pub(super) fn used(&self, page: &PageId) -> u32 {
+        self.with(page, |stride, _| stride.used)
+    }
+
+    /// Goes by a page's usage from now on. Returns whether that changes how fast it may send.
+    pub fn heed(&self, page: &PageId, percent: u32) -> bool {
+        self.with(page, |stride, _| {
+            let was = std::mem::replace(&mut stride.used, percent);
+            was.max(SLOWER_FROM - 1) != percent.max(SLOWER_FROM - 1)
+        })
+    }
+
+    /// Begins to probe a page, unless this node does already.
+    pub(super) fn begin_probe(&self, page: &PageId) -> bool {
+        self.probing.lock().unwrap_or_else(PoisonError::into_inner).insert(page.clone())
+    }
+
+    /// The probe is over.
+    pub(super) fn end_probe(&self, page: &PageId) {
+        self.probing.lock().unwrap_or_else(PoisonError::into_inner).remove(page);
+    }
+
     fn with<T>(&self, page: &PageId, change: impl FnOnce(&mut Stride, usize) -> T) -> T {
         let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
         match pages.get_mut(page) {
@@ -87,6 +115,14 @@ mod tests {
         }
         assert_eq!(rooms, [1, 2, 4, usize::MAX]);
         assert!(!slow.ended(&page, true), "a page at full speed needs no bell");
+    }
+
+    #[test]
+    fn only_a_usage_that_matters_is_news() {
+        let (slow, page) = (Pace::new(8), PageId::new("1").unwrap());
+        let news = [10, 60, 81, 81, 95, 20, 10].map(|percent| slow.heed(&page, percent));
+        assert_eq!(news, [false, false, true, false, true, true, false]);
+        assert_eq!(slow.used(&page), 10);
     }
 
     #[test]

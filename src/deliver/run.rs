@@ -49,6 +49,7 @@ struct Loop {
     pause: Option<Duration>,
     /// Boot time of the last poll.
     polled_at: Duration,
+    stop: CancellationToken,
 }
 
 /// Delivers until told to stop; then finishes what has left, gives back the rest, and returns when all of it is
@@ -63,6 +64,7 @@ pub async fn run(delivery: Arc<Delivery>, stop: CancellationToken) {
         turn: 0,
         pause: None,
         polled_at: Duration::ZERO,
+        stop: stop.clone(),
         delivery,
     };
     let follower = {
@@ -144,6 +146,9 @@ impl Loop {
         match self.attended(self.delivery.claim(page, share)).await {
             Ok(taken) => {
                 self.pause = None;
+                if taken.stopped {
+                    self.probe(page);
+                }
                 let hunger = match taken.next_at {
                     Some(at) => Hunger::Until(at),
                     None if taken.claims.len() < share => Hunger::Fed,
@@ -174,6 +179,31 @@ impl Loop {
                 drop(unrecorded);
             });
         }
+    }
+
+    /// Finds out beside the loop whether a page can send again; whatever stops it, somebody looks at every poll.
+    fn probe(&self, page: &Page) {
+        if !self.delivery.pace.begin_probe(&page.id) {
+            return;
+        }
+        let (delivery, page, stop) = (Arc::clone(&self.delivery), page.clone(), self.stop.clone());
+        let (flights, unrecorded) = (Arc::clone(&self.flights), Arc::clone(&self.unrecorded));
+        self.tracker.spawn(async move {
+            match delivery.probe(&page, &stop).await {
+                Ok(Some(taken)) => {
+                    for claim in taken.claims {
+                        let gate = delivery.gate(&claim, taken.since);
+                        let flight = Arc::clone(&flights).try_acquire_owned().ok();
+                        let place = Arc::clone(&unrecorded).try_acquire_owned().ok();
+                        deliver(&delivery, &page, claim, gate, flight).await;
+                        drop(place);
+                    }
+                }
+                Ok(None) => {}
+                Err(error) => tracing::debug!(page = %page.id, error = error.chain(), "a held page cannot be probed"),
+            }
+            delivery.pace.end_probe(&page.id);
+        });
     }
 
     /// Waits for a reason to look again.
@@ -242,9 +272,13 @@ async fn deliver(
     // The place in flight is free as soon as the answer is here; the record may share a commit with others.
     drop(flight);
     let attempt = claim.attempt;
+    let usage = sent.usage;
     let accepted = sent.ending.as_ref().is_some_and(|ending| matches!(ending.outcome, Outcome::Accepted { .. }));
     delivery.record(report(&claim, sent)).await;
     delivery.inflight.leave(attempt);
+    if let Some(usage) = usage {
+        delivery.heed(page, usage).await;
+    }
     if delivery.pace.ended(&page.id, accepted) {
         delivery.store.work().ring();
     }

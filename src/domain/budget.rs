@@ -4,7 +4,34 @@
 //! earlier one had kept its distance (the generic cell rate algorithm). It needs no refill task, survives a crash,
 //! and is exact across nodes because the claim reads and writes it on the page's locked row.
 
+use std::time::Duration;
+
 use super::time::Timestamp;
+
+/// How long a page waits that was told to slow down, at first and at the longest; each time in a row doubles.
+const THROTTLED: (Duration, Duration) = (Duration::from_mins(1), Duration::from_mins(15));
+/// Codes by which the app's limit, or its user's, is reached, not one page's: application (4), user (17), application
+/// on behalf of a page (341). Source: Graph API, "Rate limits" and "Handle errors".
+const WHOLE_APP: [i64; 3] = [4, 17, 341];
+/// From this usage on, in percent, requests are spread further; at [`USED_UP`] they stop.
+pub const SLOWER_FROM: u32 = 80;
+/// The usage at which the platform begins to refuse.
+pub const USED_UP: u32 = 100;
+
+/// How long to wait after having been throttled: as long as the platform says, but no less than the backoff of having
+/// been throttled `before` times in a row.
+#[must_use]
+pub fn throttled(regain: Duration, before: i64) -> Duration {
+    let doublings = u32::try_from(before.clamp(0, 8)).unwrap_or(0);
+    let backoff = THROTTLED.0.saturating_mul(1 << doublings).min(THROTTLED.1);
+    backoff.max(regain)
+}
+
+/// Whether a throttling error speaks of the whole app.
+#[must_use]
+pub fn concerns_app(code: Option<i64>) -> bool {
+    code.is_some_and(|code| WHOLE_APP.contains(&code))
+}
 
 /// A page's rate, as the two distances the algorithm needs, in microseconds.
 ///
@@ -43,6 +70,17 @@ impl Budget {
         #[expect(clippy::cast_precision_loss, reason = "an interval of microseconds, far below 2^52")]
         let interval = self.interval_us.max(1) as f64;
         1_000_000.0 / interval
+    }
+
+    /// The budget of a page whose allowance is used up to `percent`: slower from 80 %, down to a tenth at 98.
+    #[must_use]
+    pub fn slowed(self, percent: u32) -> Self {
+        if percent < SLOWER_FROM {
+            return self;
+        }
+        let left = i64::from(USED_UP.saturating_sub(percent)).max(2);
+        let span = i64::from(USED_UP - SLOWER_FROM);
+        Self { interval_us: self.interval_us.saturating_mul(span) / left, ..self }
     }
 
     /// How many of `wanted` requests may start at `now`, given the stored arrival time.
@@ -106,6 +144,21 @@ mod tests {
             let used = starts(f64::from(rate), &vec![1; 60_000]).len();
             assert!(used * 100 >= usize::try_from(rate).unwrap() * 60 * 95, "{used} of {} at {rate}", rate * 60);
         }
+    }
+
+    #[test]
+    fn a_page_near_its_allowance_goes_slower() {
+        let budget = Budget::per_second(20.0);
+        let interval = |percent| budget.slowed(percent).interval_us;
+        assert_eq!([0, 79, 80, 90, 98, 100, 255].map(interval), [1, 1, 1, 2, 10, 10, 10].map(|n| n * 50_000));
+    }
+
+    #[test]
+    fn whoever_is_throttled_again_waits_longer() {
+        let minutes = |regain, before| throttled(Duration::from_mins(regain), before).as_secs() / 60;
+        assert_eq!([0, 1, 2, 3, 4, 99].map(|before| minutes(0, before)), [1, 2, 4, 8, 15, 15]);
+        assert_eq!((minutes(9, 0), minutes(9, 4), minutes(300, 4)), (9, 15, 300));
+        assert!(concerns_app(Some(4)) && !concerns_app(Some(613)) && !concerns_app(None));
     }
 
     #[test]

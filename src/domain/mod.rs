@@ -6,8 +6,8 @@
 //! | [`state`] | the one function that changes it, with the diagram |
 //! | [`outcome`] | what one attempt tells |
 //! | [`retry`] [`window`] [`policy`] | when to try again, until when, under which choices |
-//! | [`budget`] [`breaker`] | how fast a page may send, and when it must not |
 //! | [`forecast`] [`reach`] | who will miss; who may be claimed now, where people are sent to in batches |
+//! | [`budget`] [`breaker`] [`hold`] | how fast a page may send, and when it must not |
 //! | [`message`] [`token`] | what is sent, and the mark that finds it again |
 //! | [`evidence`] | what silence is worth, where an attempt's end is unknown |
 //! | [`lineage`] | whether a database is still the one it was |
@@ -28,6 +28,7 @@ pub mod explain;
 pub mod finding;
 pub mod forecast;
 pub mod graph_version;
+pub mod hold;
 pub mod ids;
 pub mod job;
 pub mod keyed;

@@ -1,5 +1,6 @@
 //! What comes in from outside, in the store's words: intake, commands and attempts all speak through these.
 
+use super::hold::PageOrder;
 use super::ids::{AttemptId, LoginId, OptInId, PageId, Psid};
 use super::optin::Reason;
 use super::outcome::Ending;
@@ -125,6 +126,13 @@ pub enum Signal {
         /// Which look at the clock.
         tick: Tick,
     },
+    /// Somebody holds a page, or lets it go on.
+    Page {
+        /// Which.
+        page: PageId,
+        /// What is asked.
+        order: PageOrder,
+    },
     /// Part of a signed body that could not be understood.
     Unparsed {
         /// The page, where it could be read.
@@ -208,6 +216,6 @@ pub enum Receipt {
     Unknown,
     /// Names a person whose data was erased: counted, not stored.
     Erased,
-    /// Kept raw.
+    /// Kept: raw, or as an order to a page.
     Kept,
 }

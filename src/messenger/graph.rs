@@ -41,9 +41,7 @@ impl Messenger {
     /// Asks everything that can be asked about a page. Takes three requests' time at most.
     pub async fn look(&self, sender: &Sender, app_id: Option<&str>) -> Look {
         let (page, token) = (&sender.page, &sender.token);
-        let owner = self.ask("me", &[("fields", "id")], token, token).await;
-        let (clocks, served) = (owner.clocks, owner.served);
-        let owner = owner.said.then(|value| text(value.get("id")?), "the answer names no id");
+        let (owner, clocks, served) = self.whose(token).await;
         let (subscribers, about) = if matches!(owner, Asked::Said(_)) {
             let path = format!("{page}/subscribed_apps");
             (self.ask(&path, &[], token, token).await.said, self.debug(token, app_id).await)
@@ -57,6 +55,16 @@ impl Messenger {
             clocks,
             served,
         }
+    }
+
+    /// Whose token a page's is: the cheapest question that tells whether it holds.
+    pub async fn owner(&self, sender: &Sender) -> Asked<String> {
+        self.whose(&sender.token).await.0
+    }
+
+    async fn whose(&self, token: &SecretString) -> (Asked<String>, Option<Clocks>, Option<String>) {
+        let Reply { said, clocks, served } = self.ask("me", &[("fields", "id")], token, token).await;
+        (said.then(|value| text(value.get("id")?), "the answer names no id"), clocks, served)
     }
 
     /// What is known of a token. Only its app, or one of the app's developers, may ask; where our app is not known,

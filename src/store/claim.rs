@@ -26,8 +26,19 @@ pub struct Wish {
     pub window: Window,
     /// The node's name.
     pub node: String,
-    /// The fingerprint of the page's token.
+    /// The fingerprint of the page's token and message.
     pub credential: String,
+    /// Where this is the probe of a held page: under which hold.
+    pub probe: Option<Probe>,
+}
+
+/// The wish to find out whether a held page can send again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Probe {
+    /// The hold's generation: a probe of an earlier one claims nobody.
+    pub generation: i64,
+    /// Whether somebody will do who was tried under this hold before.
+    pub anybody: bool,
 }
 
 /// The right to one attempt for one person.
@@ -105,7 +116,7 @@ impl Wish {
     }
 
     /// The parameters of the claim's statement.
-    pub(super) fn values(&self) -> [Value<'_>; 11] {
+    pub(super) fn values(&self) -> [Value<'_>; 12] {
         [
             self.page.as_str().into(),
             self.now.ms().into(),
@@ -118,6 +129,7 @@ impl Wish {
             self.credential.as_str().into(),
             self.reach.end().ms().into(),
             self.reach.fresh.ms().into(),
+            self.probe.map_or(0, |probe| if probe.anybody { -probe.generation } else { probe.generation }).into(),
         ]
     }
 

@@ -15,7 +15,7 @@ use super::sql;
 use crate::domain::site;
 
 /// The parameters of the claim come first; this takes them out of the way of those without a number.
-const SKIP: &str = "SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE false;\n";
+const SKIP: &str = "SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE false;\n";
 /// The largest list of acceptances, as a power of two.
 const LARGEST: usize = 8;
 

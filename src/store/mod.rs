@@ -17,6 +17,7 @@
 //! | [`lineage`] | whether the database is the one it was |
 //! | [`standing`] | whether this process may claim here |
 //! | [`alerts`] [`outbox`] | what an operator must hear of; what waits to be told to them and to the site |
+//! | [`holds`] | what holds pages, and when they are probed |
 //! | [`health`] | engine, last webhook, latest failure |
 //! | [`ticks`] [`batches`] | the runs of jobs, and the batches they send |
 //! | [`backlog`] | who still waits, for the forecast |
@@ -40,6 +41,7 @@ mod error;
 mod express;
 mod group;
 pub mod health;
+pub mod holds;
 pub mod lineage;
 pub mod open;
 pub mod outbox;

@@ -19,6 +19,8 @@ use super::sql;
 const SQLITE: &[(i64, &str, &str)] = &[
     (1, "first", include_str!("../../migrations/sqlite/0001_first.sql")),
     (2, "doubt", include_str!("../../migrations/sqlite/0002_doubt.sql")),
+    (3, "holds", include_str!("../../migrations/sqlite/0003_holds.sql")),
+    (5, "notices", include_str!("../../migrations/sqlite/0005_notices.sql")),
     (4, "intake", include_str!("../../migrations/sqlite/0004_intake.sql")),
     (5, "notices", include_str!("../../migrations/sqlite/0005_notices.sql")),
     (6, "breaker", include_str!("../../migrations/sqlite/0006_breaker.sql")),
@@ -27,6 +29,8 @@ const SQLITE: &[(i64, &str, &str)] = &[
 const POSTGRES: &[(i64, &str, &str)] = &[
     (1, "first", include_str!("../../migrations/postgres/0001_first.sql")),
     (2, "doubt", include_str!("../../migrations/postgres/0002_doubt.sql")),
+    (3, "holds", include_str!("../../migrations/postgres/0003_holds.sql")),
+    (5, "notices", include_str!("../../migrations/postgres/0005_notices.sql")),
     (4, "intake", include_str!("../../migrations/postgres/0004_intake.sql")),
     (5, "notices", include_str!("../../migrations/postgres/0005_notices.sql")),
     (6, "breaker", include_str!("../../migrations/postgres/0006_breaker.sql")),

@@ -38,6 +38,24 @@ pub struct PageRow {
     pub held_until: Option<Timestamp>,
     /// For what.
     pub held_for: Option<String>,
+    /// How often in a row.
+    pub holds: i64,
+    /// Until when holds that only their owner lifts stop it; long past where there are none.
+    pub stopped_until: Timestamp,
+    /// How much of its allowance it had used, in percent, by the platform's latest word.
+    pub used_percent: u32,
+    /// When that was said.
+    pub used_at: Timestamp,
+    /// How often an operator resumed it.
+    pub resume_seq: i64,
+}
+
+impl PageRow {
+    /// Whether anything holds it.
+    #[must_use]
+    pub fn is_held(&self, now: Timestamp) -> bool {
+        self.held_since.is_some() || self.stopped_until > now
+    }
 }
 
 /// One attempt, for the story of one person.
@@ -216,6 +234,11 @@ impl FromColumns for PageRow {
             held_since: time(c)?,
             held_until: time(c)?,
             held_for: c.maybe_text()?.map(str::to_owned),
+            holds: c.int()?,
+            stopped_until: Timestamp::from_ms(c.int()?),
+            used_percent: u32::try_from(c.int()?).unwrap_or(u32::MAX),
+            used_at: Timestamp::from_ms(c.int()?),
+            resume_seq: c.int()?,
         })
     }
 }

@@ -112,10 +112,8 @@ pub(crate) async fn a_hold_is_alerted_and_its_end_too(ground: Ground) {
     let claim = ground.claimed("anna").await;
     ground.record(ended(&claim, Outcome::PageHold)).await;
     assert_eq!(open(&ground.store).await, [one("page_held", "1001", "page", 1)]);
-    let probe = ground.claim_at(1, later(100)).await.remove(0);
-    // As the probe of the page, by the road that does not know alerts.
+    let probe = ground.probe_at(later(100)).await.remove(0);
     ground.record(ended(&probe, accepted("m.1"))).await;
-    ground.store.resolve_what_is_over(NOW, later(101)).await.unwrap();
     assert_eq!(open(&ground.store).await, []);
 }
 

@@ -41,9 +41,9 @@ pub(crate) async fn one_error_for_five_people_is_nobodys(ground: Ground) {
     crowd(&ground, 8).await;
     for (n, claim) in ground.claim_at(5, NOW).await.iter().enumerate() {
         assert_eq!((held_for(&ground).await, in_state(&ground, State::Unavailable).await), (None, n));
-        ground.record(unknown(claim, 100)).await;
+        ground.record(unknown(claim, 551)).await;
     }
-    assert_eq!(held_for(&ground).await.as_deref(), Some("person_unavailable 100"));
+    assert_eq!(held_for(&ground).await.as_deref(), Some("person_unavailable 551"));
     assert_eq!(in_state(&ground, State::Unavailable).await, 0);
     assert_eq!(in_state(&ground, State::Pending).await, 8);
     let alerts = ground.store.open_alerts().await.unwrap();
@@ -55,7 +55,7 @@ pub(crate) async fn different_errors_and_acceptances_are_no_run(ground: Ground) 
     crowd(&ground, 12).await;
     let claims = ground.claim_at(12, NOW).await;
     for (n, claim) in claims[..8].iter().enumerate() {
-        ground.record(unknown(claim, if n % 2 == 0 { 100 } else { 551 })).await;
+        ground.record(unknown(claim, if n % 2 == 0 { 2_018_218 } else { 551 })).await;
     }
     assert_eq!(held_for(&ground).await, None);
     // Alone it takes the short road, in company the long one: both end the runs.
@@ -105,10 +105,10 @@ pub(crate) async fn a_held_page_is_probed_by_one(ground: Ground) {
     fail(&ground, &before[2..3], &Outcome::PageHold, NOW).await;
     ground.store.record(vec![ended(&before[3], accepted("m.2")), ended(&before[2], doubt())], NOW).await.unwrap();
     assert_eq!(held_for(&ground).await.as_deref(), Some("page"));
-    // The most urgent one goes first, and nobody beside them.
-    let probe = ground.claim_at(9, later(60)).await;
-    assert_eq!(probe.iter().map(|claim| claim.optin).collect::<Vec<_>>(), [before[0].optin]);
-    assert_eq!(ground.claim_at(9, later(60)).await.len(), 0);
+    // The most urgent one who was not tried goes first, and nobody beside them.
+    let probe = ground.probe_at(later(60)).await;
+    assert_eq!(probe.iter().map(|claim| claim.login.as_str()).collect::<Vec<_>>(), ["p04"]);
+    assert_eq!((ground.claim_at(9, later(60)).await.len(), ground.probe_at(later(60)).await.len()), (0, 0));
     assert!(ground.store.claim(wish(9, later(61))).await.unwrap().stopped);
     fail(&ground, &probe, &accepted("m.3"), later(61)).await;
     assert_eq!(held_for(&ground).await, None);
@@ -119,18 +119,17 @@ pub(crate) async fn a_probe_that_fails_prolongs_the_hold(ground: Ground) {
     crowd(&ground, 9).await;
     let claims = ground.claim_at(1, NOW).await;
     fail(&ground, &claims, &Outcome::PageHold, NOW).await;
-    let probe = ground.claim_at(9, later(60)).await;
+    let probe = ground.probe_at(later(60)).await;
     fail(&ground, &probe, &doubt(), later(62)).await;
     let page = ground.store.pages().await.unwrap().remove(0);
     assert_eq!((page.held_since, page.held_until), (Some(NOW), Some(later(62 + 120))));
     // A probe that never left takes nothing from the next.
-    let probe = ground.claim_at(9, later(182)).await.remove(0);
+    let probe = ground.probe_at(later(182)).await.remove(0);
     let back = Signal::Attempt { optin: probe.optin, attempt: probe.attempt, ending: None };
     ground.store.record(vec![back], later(183)).await.unwrap();
-    let again = ground.claim_at(9, later(183)).await;
-    assert_eq!(again.iter().map(|claim| claim.optin).collect::<Vec<_>>(), [probe.optin]);
+    assert_eq!(ground.probe_at(later(183)).await.len(), 1);
     // One that is never heard of leaves its right with its lease.
     let lease = wish(1, NOW).window.lease();
-    assert_eq!(ground.claim_at(9, later(183).plus(lease).minus(Duration::from_millis(1))).await.len(), 0);
-    assert_eq!(ground.claim_at(9, later(183).plus(lease)).await.len(), 1);
+    assert_eq!(ground.probe_at(later(183).plus(lease).minus(Duration::from_millis(1))).await.len(), 0);
+    assert_eq!(ground.probe_at(later(183).plus(lease)).await.len(), 1);
 }

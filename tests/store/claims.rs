@@ -106,12 +106,11 @@ pub(crate) async fn whoever_said_stop_is_not_claimed(ground: Ground) {
 
 pub(crate) async fn a_held_page_claims_nothing(ground: Ground) {
     ground.somebody("anna").await;
-    ground.sql(&format!("UPDATE pages SET held_since = {}, held_until = NULL", NOW.ms())).await;
+    ground.sql(&format!("UPDATE pages SET held_since = {0}, held_until = {0} + 60000, generation = 1", NOW.ms())).await;
     let claimed = ground.store.claim(wish(9, later(99))).await.unwrap();
     assert_eq!((claimed.claims.len(), claimed.next_at), (0, None));
-    ground.sql(&format!("UPDATE pages SET held_until = {}", later(60).ms())).await;
-    assert_eq!(ground.claim_at(9, later(59)).await.len(), 0);
-    assert_eq!(ground.claim_at(9, later(60)).await.len(), 1);
+    assert_eq!(ground.probe_at(later(59)).await.len(), 0);
+    assert_eq!(ground.probe_at(later(60)).await.len(), 1);
 }
 
 pub(crate) async fn a_paused_page_claims_nothing(ground: Ground) {

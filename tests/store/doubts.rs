@@ -99,7 +99,7 @@ pub(crate) async fn a_message_more_is_granted_once(ground: Ground) {
     assert_eq!((ground.state(bert.optin).await, ground.state(cora.optin).await), (State::Uncertain, State::Sent));
 
     // The second attempt is in doubt as well: now it is held.
-    let second = ground.claim_at(9, settled_at()).await;
+    let second = ground.probe_at(settled_at()).await;
     assert_eq!(second.iter().map(|claim| claim.optin).collect::<Vec<_>>(), [anna.optin]);
     ground.store.record(vec![ended(&second[0], DOUBT)], settled_at()).await.unwrap();
     let much_later = settled_at().plus(Duration::from_hours(1));

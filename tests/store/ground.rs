@@ -14,7 +14,7 @@ use firstword::domain::signal::{Links, NewOptIn, Receipt, Sign, Signal, Source, 
 use firstword::domain::time::Timestamp;
 use firstword::domain::window::Window;
 use firstword::store::Store;
-use firstword::store::claim::{Claim, Wish};
+use firstword::store::claim::{Claim, Probe, Wish};
 
 /// When most cases happen.
 pub(crate) const NOW: Timestamp = Timestamp::from_ms(1_790_000_000_000);
@@ -148,6 +148,21 @@ impl Ground {
         self.store.claim(wish(most, now)).await.unwrap().claims
     }
 
+    /// The person by whom a held page is probed, if it is time to: what delivery does once the platform answers.
+    pub(crate) async fn probe_at(&self, now: Timestamp) -> Vec<Claim> {
+        let Some(held) = self.store.held(&page(), now).await.unwrap().filter(|held| held.probe_at <= now) else {
+            return Vec::new();
+        };
+        for anybody in [false, true] {
+            let probe = Some(Probe { generation: held.generation, anybody });
+            let claims = self.store.claim(Wish { probe, ..wish(9, now) }).await.unwrap().claims;
+            if !claims.is_empty() {
+                return claims;
+            }
+        }
+        Vec::new()
+    }
+
     /// Somebody who opted in just now, and the right to send to them.
     pub(crate) async fn claimed(&self, name: &str) -> Claim {
         let id = self.somebody(name).await;
@@ -196,7 +211,7 @@ pub(crate) fn opt_in(name: &str, at: Timestamp) -> Signal {
 pub(crate) fn wish(most: usize, now: Timestamp) -> Wish {
     let (node, credential) = ("here".to_owned(), "token-1".to_owned());
     let (window, reach) = (Window::default(), Reach::EVERYBODY);
-    Wish { page: page(), budget: PLENTY, most, reach, now, window, node, credential }
+    Wish { page: page(), budget: PLENTY, most, reach, now, window, node, credential, probe: None }
 }
 
 pub(crate) fn accepted(message_id: &str) -> Outcome {

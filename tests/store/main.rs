@@ -23,6 +23,7 @@ mod erase;
 mod evidence;
 mod ground;
 mod groups;
+mod holds;
 mod jobs;
 mod lineage;
 mod news;
@@ -91,6 +92,14 @@ conformance! {
         one_error_for_five_people_is_nobodys different_errors_and_acceptances_are_no_run
         three_doubts_hold_the_page_and_stay_doubts three_closed_windows_in_one_group_wait_again
         whoever_said_stop_is_not_brought_back a_held_page_is_probed_by_one a_probe_that_fails_prolongs_the_hold
+    }
+    holds {
+        a_hold_is_lifted_by_its_owner_alone a_hold_may_have_an_end what_is_under_way_is_stopped_by_a_hold
+        a_resume_ends_what_is_the_operators a_page_may_be_held_before_it_is_configured
+        a_failure_under_an_old_token_holds_nothing a_wrong_old_token_burns_nobody a_new_token_is_tried_at_once a_question_that_fails_puts_the_probe_off
+        three_invalid_requests_in_a_row_are_our_message whoever_was_under_way_when_the_page_was_held_waits_too
+        a_platform_that_is_away_holds_everybody_for_a_moment a_probe_comes_before_the_earliest_hard_stop
+        throttles_in_a_row_pause_longer the_apps_limit_pauses_every_page usage_is_kept_for_every_node
     }
     people {
         evidence_by_token evidence_by_message evidence_by_login_id evidence_by_psid evidence_of_an_earlier_cycle

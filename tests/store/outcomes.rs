@@ -135,7 +135,7 @@ pub(crate) async fn holds_double_and_an_acceptance_lifts_them(ground: Ground) {
     let mut now = NOW;
     ground.somebody("anna").await;
     for minutes in [1_u64, 2, 4, 8, 15, 15] {
-        let claim = ground.claim_at(1, now).await.remove(0);
+        let claim = if now == NOW { ground.claim_at(1, now).await } else { ground.probe_at(now).await }.remove(0);
         ground
             .store
             .record(vec![ended(&claim, Outcome::PageHold), ended(&claim, Outcome::PageHold)], now)
@@ -147,9 +147,10 @@ pub(crate) async fn holds_double_and_an_acceptance_lifts_them(ground: Ground) {
         assert_eq!(page.held_until, Some(until));
         now = until;
     }
-    let claim = ground.claim_at(1, now).await.remove(0);
+    let claim = ground.probe_at(now).await.remove(0);
     ground.store.record(vec![ended(&claim, accepted("m.1"))], now).await.unwrap();
     assert_eq!(ground.store.pages().await.unwrap()[0].held_since, None);
+    assert_eq!(ground.store.open_alerts().await.unwrap(), []);
     assert_eq!(ground.number("SELECT holds FROM pages").await, Some(0));
     // Throttled: the page waits as long as the platform says, and the longest wins.
     let claim = {

@@ -3,15 +3,13 @@
 use super::pages::{End, PageNews};
 use super::{Desk, Handle, Note, Said};
 use crate::domain::alert::Kind;
+use crate::domain::budget;
 use crate::domain::ids::{AttemptId, OptInId};
 use crate::domain::optin::{OptIn, Reason, State};
 use crate::domain::outcome::{Ending, Outcome};
 use crate::domain::signal::{Command, NewOptIn, Signal, Tick};
 use crate::domain::state::{Event, Tombstone, Verdict};
 use crate::domain::time::Timestamp;
-
-/// How long a page waits that was throttled without being told how long.
-const THROTTLED: std::time::Duration = std::time::Duration::from_mins(1);
 
 impl Desk<'_> {
     /// Applies one signal.
@@ -22,6 +20,10 @@ impl Desk<'_> {
             Signal::Attempt { optin, attempt, ending } => self.attempt(*optin, *attempt, ending.as_ref()),
             Signal::Command { optin, command } => self.command(*optin, *command),
             Signal::Time { optin, tick } => self.tick(*optin, *tick),
+            Signal::Page { page, order } => {
+                self.pages.push(PageNews::Ordered(page.clone(), order.clone()));
+                Handle::Kept
+            }
             Signal::Unparsed { page, raw } => {
                 let cause = page.as_ref().map_or_else(|| "unknown page".to_owned(), ToString::to_string);
                 self.raise(Kind::UnparsableEvents, &cause, "");
@@ -115,11 +117,15 @@ impl Desk<'_> {
     }
 
     fn page_news(&mut self, at: usize, attempt: AttemptId, ending: Option<&Ending>) {
-        let Some(page) = self.entries.get(at).map(|entry| entry.after.page.clone()) else { return };
-        if let Some(Outcome::Throttled { regain }) = ending.map(|ending| &ending.outcome) {
-            self.pages.push(PageNews::Paused(page.clone(), self.now.plus(regain.unwrap_or(THROTTLED))));
+        let Some(row) = self.entries.get(at).map(|entry| &entry.after) else { return };
+        let (page, first) = (row.page.clone(), row.attempts == 1);
+        if let Some(Ending { outcome: Outcome::Throttled { regain }, code, .. }) = ending {
+            let regain = regain.unwrap_or_default();
+            let others = self.rules.pages.iter().filter(|other| **other != page && budget::concerns_app(*code));
+            self.pages.extend(others.map(|other| PageNews::Paused(other.clone(), regain)));
+            self.pages.push(PageNews::Paused(page.clone(), regain));
         }
-        self.pages.push(PageNews::Ended(page, attempt, End::of(ending)));
+        self.pages.push(PageNews::Ended(page, attempt, End::of(ending, first)));
     }
 
     fn command(&mut self, optin: OptInId, command: Command) -> Handle {

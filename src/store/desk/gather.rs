@@ -43,7 +43,7 @@ impl<'s> Wanted<'s> {
                         wanted.doubtful.push((*optin, *attempt));
                     }
                 }
-                Signal::Unparsed { .. } => {}
+                Signal::Page { .. } | Signal::Unparsed { .. } => {}
             }
         }
         wanted

@@ -9,6 +9,7 @@ mod apply;
 mod doubt;
 mod flush;
 mod gather;
+pub(super) mod holds;
 mod pages;
 mod person;
 
@@ -222,8 +223,8 @@ impl<'a> Desk<'a> {
                 let detail = format!("opt-in {} is claimed by a second PSID; the first stays", row.id);
                 self.raise(Kind::SecondPsid, &page, detail);
             }
-            Verdict::HoldPage => self.pages.push(PageNews::Held(page.clone(), "page")),
-            Verdict::HoldContent => self.pages.push(PageNews::Held(page.clone(), "content")),
+            Verdict::HoldPage => self.held(&page, event, "page"),
+            Verdict::HoldContent => self.held(&page, event, "content"),
             _ => {}
         }
         if let Some(psid) = learnt {
@@ -243,6 +244,12 @@ impl<'a> Desk<'a> {
     /// Ends an alert in this group's transaction.
     fn resolve(&mut self, kind: Kind, cause: &impl ToString) {
         self.resolved.insert((kind, cause.to_string()));
+    }
+
+    fn held(&mut self, page: &PageId, event: &Event, what: &'static str) {
+        if let Event::Ended { attempt, .. } = event {
+            self.pages.push(PageNews::Held(page.clone(), *attempt, what));
+        }
     }
 
     /// A stop said under a PSID before we knew whose it is applies as soon as we do.

@@ -1,7 +1,8 @@
 //! The commonest end of an attempt, in one trip: its message was accepted and the row is still its own.
 //!
 //! It says in SQL what `domain::state` says for this one case, as the claim does for its own; the conformance suite
-//! holds them together. Whoever is not found `sending` under the fence takes the long road over the desk.
+//! holds them together. Whoever is not found `sending` under the fence takes the long road over the desk, and so does
+//! the probe of a held page, whose acceptance means more.
 
 use crate::store::batch::{Batch, Kind::Int, Kind::Text};
 
@@ -12,7 +13,8 @@ macro_rules! sent {
          sent_at = COALESCE(optins.sent_at, v.at),
          maybe_greeted_at = CASE WHEN optins.maybe_greeted_at < v.at THEN optins.maybe_greeted_at ELSE v.at END,
          message_id = COALESCE(optins.message_id, v.message_id)
-         FROM v WHERE optins.id = v.id AND optins.state = 'sending' AND optins.fence = v.fence"
+         FROM v WHERE optins.id = v.id AND optins.state = 'sending' AND optins.fence = v.fence
+           AND NOT EXISTS (SELECT 1 FROM pages WHERE pages.page_id = optins.page_id AND pages.probe = v.fence)"
     };
 }
 
@@ -31,14 +33,6 @@ macro_rules! pages {
          SELECT DISTINCT optins.page_id, v.at FROM v, optins WHERE optins.id = v.id
          ON CONFLICT (page_id) DO UPDATE SET accepted_at = excluded.accepted_at
          WHERE acceptances.accepted_at < excluded.accepted_at - 1000"
-    };
-}
-
-/// Nothing holds a page whose probe was accepted.
-macro_rules! lift {
-    () => {
-        "UPDATE pages SET held_since = NULL, held_until = NULL, held_for = NULL, holds = 0, probe = NULL
-         WHERE probe IS NOT NULL AND EXISTS (SELECT 1 FROM v WHERE v.fence = pages.probe)"
     };
 }
 
@@ -65,9 +59,6 @@ pub(in crate::store) static ACCEPT: Batch = Batch::each(
         pages!(),
         ";\n",
         "WITH v ({columns}) AS (VALUES {values}) ",
-        lift!(),
-        ";\n",
-        "WITH v ({columns}) AS (VALUES {values}) ",
         clear!()
     ),
     concat!(
@@ -80,9 +71,6 @@ pub(in crate::store) static ACCEPT: Batch = Batch::each(
         "),
          accepted AS (",
         pages!(),
-        "),
-         lifted AS (",
-        lift!(),
         "),
          cleared AS (",
         clear!(),

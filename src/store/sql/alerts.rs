@@ -47,7 +47,7 @@ statements! {
     /// Ends alerts whose page is no longer held. $1: kind, $2: now.
     RESOLVE_LIFTED = "alerts_resolve_lifted" {
         both: ["UPDATE alerts SET resolved_at = $2 WHERE kind = $1 AND resolved_at IS NULL
-                AND NOT EXISTS (SELECT 1 FROM pages WHERE page_id = cause AND held_since IS NOT NULL)"]
+                AND NOT EXISTS (SELECT 1 FROM pages WHERE page_id = cause AND (held_since IS NOT NULL OR stopped_until > $2))"]
     }
     /// Ends alerts of pages that were unknown and for which nobody waits any more. $1: kind, $2: now.
     RESOLVE_KNOWN = "alerts_resolve_known" {

@@ -4,14 +4,19 @@
 
 use crate::store::sql::{server, statements};
 
-/// What must hold of a page to be claimed for. The 1 is [`CLAIMER`](crate::store::standing::CLAIMER), this version.
+/// What must hold of a page to be claimed for; one that is held lets a probe through, claimed under its generation. The
+/// 1 is [`CLAIMER`](crate::store::standing::CLAIMER), this version.
 macro_rules! open {
     () => {
-        "paused_until <= $2 AND (held_since IS NULL OR held_until <= $2) AND rewound_at IS NULL AND claimer_min <= 1"
+        "paused_until <= $2 AND stopped_until <= $2 AND rewound_at IS NULL AND claimer_min <= 1
+           AND CASE WHEN held_since IS NULL THEN $12 = 0
+                    ELSE generation = abs(CAST($12 AS BIGINT)) AND (probe IS NULL OR probe_until <= $2) END
+           AND NOT EXISTS (SELECT 1 FROM credentials AS c
+                           WHERE c.page_id = $1 AND c.credential = $9 AND c.refused_at IS NOT NULL)"
     };
 }
 
-/// SQLite: how many may start; no row where something stops the page. Whoever starts on a held page is its probe.
+/// SQLite: how many may start; no row where something stops the page.
 macro_rules! room {
     () => {
         concat!(
@@ -32,6 +37,7 @@ macro_rules! attempts {
              SELECT id, cycle, attempts + 1, $8, $9, $2 FROM optins
              WHERE page_id = $1 AND state = 'pending' AND opted_out_at IS NULL AND opted_in_at > $3
                AND opted_in_at <= $10 AND (+opted_in_at <= $11 OR attempts > 0)
+               AND ($12 <= 0 OR fence IS NULL OR fence < (SELECT tried_from FROM pages WHERE page_id = $1))
              ORDER BY opted_in_at, id LIMIT COALESCE((SELECT starts FROM (",
             room!(),
             ")), 0)"
@@ -80,7 +86,8 @@ statements! {
     /// All of it. The arithmetic is that of `domain::budget`; the conformance suite holds them together. Its one row
     /// holds the page's arrival time afterwards and the people, as a JSON array; no row where something stops the page.
     /// $1: page, $2: now, $3: cut-off, $4: how many, $5: interval, $6: slack, $7: lease, $8: node, $9: credential,
-    /// $10: nobody who opted in later, $11: of those later than this only whoever was tried before.
+    /// $10: nobody who opted in later, $11: of those later than this only whoever was tried before,
+    /// $12: 0, or the generation of a hold for its probe: of somebody not tried since it began; negated, of anybody.
     WHOLE = "claim" {
         sqlite: [
             attempts!(), ";\n",
@@ -88,12 +95,12 @@ statements! {
             tell!(), ";\n",
             "UPDATE pages SET arrival_us = max($2 * 1000, min(arrival_us, $2 * 1000 + $6 + $5)) + changes() * $5,
                     probe = CASE WHEN held_since IS NULL THEN NULL ELSE last_insert_rowid() END,
-                    held_until = CASE WHEN held_since IS NULL THEN NULL ELSE $7 END
+                    probe_until = CASE WHEN held_since IS NULL THEN NULL ELSE $7 END
              WHERE page_id = $1 AND changes() > 0"
         ],
         postgres: ["
 WITH page AS MATERIALIZED (
-    SELECT page_id, held_since, GREATEST($2::bigint * 1000, LEAST(arrival_us, $2::bigint * 1000 + $6::bigint + $5::bigint)) AS arrival
+    SELECT page_id, held_since, tried_from, GREATEST($2::bigint * 1000, LEAST(arrival_us, $2::bigint * 1000 + $6::bigint + $5::bigint)) AS arrival
     FROM pages
     WHERE page_id = $1::text AND ", open!(), "
       AND (server IS NULL OR server = ", server!(), ")
@@ -107,6 +114,7 @@ WITH page AS MATERIALIZED (
     SELECT id FROM optins
     WHERE page_id = $1::text AND state = 'pending' AND opted_out_at IS NULL AND opted_in_at > $3::bigint
       AND opted_in_at <= $10::bigint AND (opted_in_at <= $11::bigint OR attempts > 0)
+      AND ($12::bigint <= 0 OR fence IS NULL OR fence < (SELECT tried_from FROM page))
     ORDER BY opted_in_at, id
     LIMIT COALESCE((SELECT starts FROM room), 0)
     FOR UPDATE SKIP LOCKED
@@ -123,7 +131,7 @@ WITH page AS MATERIALIZED (
 ), spent AS (
     UPDATE pages SET arrival_us = room.arrival + (SELECT count(*) FROM fenced) * $5::bigint,
            probe = CASE WHEN held_since IS NULL THEN NULL ELSE (SELECT max(fence) FROM fenced) END,
-           held_until = CASE WHEN held_since IS NULL THEN NULL ELSE $7::bigint END
+           probe_until = CASE WHEN held_since IS NULL THEN NULL ELSE $7::bigint END
     FROM room WHERE pages.page_id = room.page_id AND EXISTS (SELECT FROM fenced)
 )
 SELECT room.arrival + (SELECT count(*) FROM fenced) * $5::bigint,

@@ -14,6 +14,7 @@ pub(super) mod doubt;
 pub(super) mod echoes;
 pub(super) mod erase;
 pub(super) mod health;
+pub(super) mod holds;
 pub(super) mod jobs;
 pub(super) mod lineage;
 pub(super) mod optins;
@@ -84,6 +85,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Sql> {
         echoes::ALL,
         erase::ALL,
         health::ALL,
+        holds::ALL,
         lineage::ALL,
         jobs::ALL,
         optins::ALL,
