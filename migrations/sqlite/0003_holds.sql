@@ -10,6 +10,8 @@ CREATE TABLE holds (
 
 -- The latest end of a page's holds above: what the claim reads is on the row it locks.
 ALTER TABLE pages ADD COLUMN stopped_until INTEGER NOT NULL DEFAULT 0;
+-- The platform's latest word about a block: what it said before comes late, or again.
+ALTER TABLE pages ADD COLUMN policy_at INTEGER NOT NULL DEFAULT 0;
 
 -- The breaker's hold. A probe is claimed under a generation, which each hold, and each probe's end, moves on; it takes
 -- somebody not tried since the attempt tried_from. The plan when to probe is held_until, made at probed_at; the right

@@ -189,6 +189,35 @@ Examples:
   firstword store accept --lost-since 2026-06-01T12:00:00Z --confirm 1234
   firstword store accept --lost-since 2026-06-01T12:00:00Z --dry-run --json";
 
+pub(super) const PAGE: &str = "\
+Examples:
+  firstword page list
+  firstword page hold 1234567890 --reason 'new message is being checked' --for 2h
+  firstword page resume 1234567890";
+
+pub(super) const PAGE_LIST: &str = "\
+WHY names each hold with its owner: breaker (failures; ends by itself when a try succeeds), operator (page hold), policy \
+(the platform blocked the page). Whoever waits stays pending, up to their hard stop.
+
+Examples:
+  firstword page list
+  firstword page list --held --json | jq '{page_id, waiting, earliest_hard_stop}'";
+
+pub(super) const PAGE_HOLD: &str = "\
+What has left is awaited; whoever waits is missed if their hard stop passes meanwhile.
+
+Examples:
+  firstword page hold 1234567890 --reason 'new message is being checked'
+  firstword page hold 1234567890 --reason 'night' --until 2026-06-01T06:00:00Z";
+
+pub(super) const PAGE_RESUME: &str = "\
+Ends an operator's hold and the breaker's, and has every daemon read tokens and messages again, without a restart. \
+Exit code 4 if the page is still held by somebody else.
+
+Examples:
+  firstword page resume 1234567890
+  firstword page resume 1234567890 --policy --json";
+
 pub(super) const CONFIG: &str = "\
 Examples:
   firstword config sample > firstword.toml

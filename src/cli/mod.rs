@@ -3,7 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | this one | the commands, and what all of them take |
-//! | [`optin`] | `firstword optin ..` |
+//! | [`optin`] [`page`] | `firstword optin ..`, `firstword page ..` |
 //! | [`play`] | `run`, `demo` and `sandbox` |
 //! | [`watch`] | `check` and `alert` |
 //! | `examples` | what stands below each `--help` |
@@ -11,6 +11,7 @@
 
 mod examples;
 pub mod optin;
+pub mod page;
 pub mod play;
 mod values;
 pub mod watch;
@@ -88,6 +89,9 @@ pub enum Command {
     /// Go on with a database that lost commits: a restored backup, a standby that took over
     #[command(subcommand, after_help = examples::STORE)]
     Store(StoreCommand),
+    /// Look after pages: list what holds them, hold one, let it go on
+    #[command(subcommand, after_help = examples::PAGE)]
+    Page(page::PageCommand),
     /// Print a sample configuration, or check yours
     #[command(subcommand, after_help = examples::CONFIG)]
     Config(ConfigCommand),

@@ -37,6 +37,15 @@ pub(super) fn page(text: &str) -> Result<PageId, String> {
     PageId::new(text).map_err(|fault| format!("a page id {fault}"))
 }
 
+/// A reason of one line, as an alert shows it.
+pub(super) fn reason(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    match text.chars().count() {
+        1..=300 if !text.chars().any(char::is_control) => Ok(text.to_owned()),
+        _ => Err("write one line of 1 to 300 characters".to_owned()),
+    }
+}
+
 pub(super) fn login(text: &str) -> Result<LoginId, String> {
     LoginId::new(text).map_err(|fault| format!("a login_id {fault}"))
 }

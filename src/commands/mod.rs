@@ -3,7 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `run` `demo` `sandbox` | the daemon, the show, the stand-in platform |
-//! | `migrate` `status` `optin` `job` | what goes through the store |
+//! | `migrate` `status` `optin` `page` `job` | what goes through the store |
 //! | `store` | what a database that went back needs |
 //! | `doctor` `check` | every check there is, with remedies; one line for a monitoring system |
 //! | `alert` | what is open, and whether those who should hear do |
@@ -23,6 +23,7 @@ mod migrate;
 pub mod open;
 mod optin;
 pub mod out;
+mod page;
 mod paper;
 pub mod run;
 pub mod sandbox;
@@ -54,6 +55,7 @@ async fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Alert(command) => Box::pin(alert::run(command, global)).await,
         Command::Optin(command) => Box::pin(optin::run(command, global)).await,
         Command::Store(command) => Box::pin(store::run(command, global)).await,
+        Command::Page(command) => Box::pin(page::run(command, global)).await,
         Command::Config(command) => Box::pin(config::run(command, global)).await,
         Command::Completions { shell } => paper::completions(*shell),
         Command::Man { dir } => paper::man(dir.as_deref()),

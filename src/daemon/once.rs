@@ -16,8 +16,6 @@ use crate::domain::job::Task;
 use crate::domain::time::Timestamp;
 use crate::jobs::{Ended, Spec};
 use crate::lifecycle::Supervisor;
-use crate::messenger::Messenger;
-use crate::roster::Roster;
 use crate::store::Store;
 
 /// Runs one tick of a job.
@@ -34,11 +32,8 @@ pub async fn run_job(
     let specs = vec![Arc::clone(spec)];
     let ground = Ground { stop: stop.clone(), ..Ground::new(config, node, clock, specs) };
     Sentry::begin(&ground, store).await.context("whether the database is the one it was is not known")?;
-    let messenger = Arc::new(
-        Messenger::new(ground.messenger_settings(), ground.shared_clock())
-            .context("the HTTP client cannot be built")?,
-    );
-    let roster = Roster::new(Arc::clone(&messenger), &ground.config.pages).map_err(anyhow::Error::msg)?;
+    let messenger = ground.messenger()?;
+    let roster = ground.roster(store, &messenger).await?;
     let inflight = Arc::new(InFlight::default());
     let runner = ground.runner(store, &roster, &inflight);
     if spec.task != Task::SendBatch {

@@ -54,6 +54,18 @@ pub enum PageOrder {
     /// An operator wants it to go on: the operator's and the breaker's holds end, refused credentials are tried again,
     /// and every node reads tokens and messages anew.
     Resume,
+    /// The platform blocks the page for a policy that was broken.
+    Blocked {
+        /// What it says, in words for an operator.
+        reason: String,
+        /// When: events come late, and again, and an older one says nothing any more.
+        at: Timestamp,
+    },
+    /// The platform takes its block back.
+    Unblocked {
+        /// When.
+        at: Timestamp,
+    },
     /// The platform warns of a policy that was broken.
     Warned {
         /// What it says, in words for an operator.

@@ -113,6 +113,22 @@ pub(crate) async fn a_page_may_be_held_before_it_is_configured(ground: Ground) {
     assert!(ground.store.claim(Wish { page: other, ..wish(1, NOW) }).await.unwrap().stopped);
 }
 
+pub(crate) async fn the_platforms_latest_word_counts(ground: Ground) {
+    crowd(&ground, 3).await;
+    let blocked = |at| PageOrder::Blocked { reason: "spam".into(), at };
+    order(&ground, blocked(later(10)), later(11)).await;
+    assert_eq!(ground.claim_at(1, later(11)).await.len(), 0);
+    order(&ground, PageOrder::Unblocked { at: later(9) }, later(12)).await;
+    assert_eq!(ground.claim_at(1, later(12)).await.len(), 0, "an older word came late");
+    order(&ground, hold(Owner::Operator, None), later(13)).await;
+    order(&ground, PageOrder::Unblocked { at: later(14) }, later(14)).await;
+    let found = ground.store.holds().await.unwrap();
+    assert_eq!(found.iter().map(|hold| hold.owner).collect::<Vec<_>>(), [Owner::Operator]);
+    order(&ground, PageOrder::Release { owner: Owner::Operator }, later(15)).await;
+    order(&ground, blocked(later(10)), later(16)).await;
+    assert_eq!(ground.claim_at(1, later(16)).await.len(), 1, "the platform repeats itself");
+}
+
 async fn with(ground: &Ground, credential: &str, most: usize, now: Timestamp) -> Vec<Claim> {
     ground.store.claim(Wish { credential: credential.into(), ..wish(most, now) }).await.unwrap().claims
 }

@@ -95,7 +95,7 @@ conformance! {
     }
     holds {
         a_hold_is_lifted_by_its_owner_alone a_hold_may_have_an_end what_is_under_way_is_stopped_by_a_hold
-        a_resume_ends_what_is_the_operators a_page_may_be_held_before_it_is_configured
+        a_resume_ends_what_is_the_operators a_page_may_be_held_before_it_is_configured the_platforms_latest_word_counts
         a_failure_under_an_old_token_holds_nothing a_wrong_old_token_burns_nobody a_new_token_is_tried_at_once a_question_that_fails_puts_the_probe_off
         three_invalid_requests_in_a_row_are_our_message whoever_was_under_way_when_the_page_was_held_waits_too
         a_platform_that_is_away_holds_everybody_for_a_moment a_probe_comes_before_the_earliest_hard_stop

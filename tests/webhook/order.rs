@@ -54,6 +54,7 @@ async fn claims(house: &House) -> Vec<Claim> {
         node: "here".into(),
         credential: "token-1".into(),
         reach: Reach::EVERYBODY,
+        probe: None,
     };
     house.store.claim(wish).await.unwrap().claims
 }

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `envelope` | body, entries, and the three places events stand in |
 //! | `single` | one event: whose it is, and which reader it goes to |
-//! | `optin` `optout` `person` | the readers |
+//! | `optin` `optout` `person` `policy` | the readers |
 //! | `links` | everything in an event that may name a person |
 //! | `fields` | lenient access to JSON |
 //!
@@ -27,6 +27,7 @@ mod links;
 mod optin;
 mod optout;
 mod person;
+mod policy;
 mod single;
 
 #[cfg(test)]

@@ -1,9 +1,7 @@
 //! One event: whose it is, when it was, and which reader it goes to.
 
-use serde_json::Value;
-
 use super::fields::{Object, Odd, id, part, time};
-use super::{Reading, optin, optout, person};
+use super::{Reading, optin, optout, person, policy};
 use crate::domain::ids::{PageId, Psid};
 use crate::domain::signal::{Links, Sign, Signal};
 use crate::domain::time::Timestamp;
@@ -80,6 +78,9 @@ pub(super) fn read(event: &Event<'_>) -> Result<Read, Odd> {
     if optout::is_one(event) {
         return optout::read(event);
     }
+    if let Some(enforced) = policy::part_of(event) {
+        return policy::read(event, enforced);
+    }
     if let Some(message) = part(event.fields, "message")? {
         return person::message(event, message);
     }
@@ -96,9 +97,7 @@ pub(super) fn read(event: &Event<'_>) -> Result<Read, Odd> {
 }
 
 /// Events we only count, by the part that tells them apart.
-const COUNTED: [(&str, &str); 11] = [
-    ("policy_enforcement", POLICY),
-    ("policy-enforcement", POLICY),
+const COUNTED: [(&str, &str); 9] = [
     ("pass_thread_control", "handover"),
     ("take_thread_control", "handover"),
     ("request_thread_control", "handover"),
@@ -111,26 +110,13 @@ const COUNTED: [(&str, &str); 11] = [
 ];
 /// The kind of what nobody told us of.
 pub(super) const UNKNOWN: &str = "unknown";
-const POLICY: &str = "policy_enforcement";
 const ACCOUNT_LINKING: &str = "account_linking";
 
 fn kind_of_the_rest(event: &Event<'_>) -> &'static str {
     let found = COUNTED.iter().find(|(key, _)| event.fields.contains_key(*key));
     match found {
-        Some((key, POLICY)) => {
-            warn_of_policy(event, event.fields.get(*key));
-            POLICY
-        }
         Some((_, kind)) => kind,
         None if event.field == Some("messaging_fblogin_account_linking") => ACCOUNT_LINKING,
         None => UNKNOWN,
     }
-}
-
-/// The platform warns, blocks or unblocks a page.
-/// <https://developers.facebook.com/documentation/business-messaging/messenger-platform/webhooks/webhook-events/messaging_policy_enforcement>
-fn warn_of_policy(event: &Event<'_>, part: Option<&Value>) {
-    let action = part.and_then(|part| part.get("action")).and_then(Value::as_str).unwrap_or_default();
-    let action = ["warning", "block", "unblock"].into_iter().find(|known| *known == action).unwrap_or("other");
-    tracing::warn!(page = event.page("recipient").ok().map(tracing::field::display), action, "policy enforcement");
 }

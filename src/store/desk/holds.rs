@@ -137,6 +137,18 @@ impl Desk<'_> {
                 let values = [page.as_str().into(), until.into(), self.now.ms().into(), generation.into()];
                 conn.run(sql::pages::PUT_OFF, &values).await.map(drop)
             }
+            PageOrder::Blocked { reason, at } => {
+                if !news_of_policy(conn, page, at).await? {
+                    return Ok(());
+                }
+                self.put_hold(conn, page, Owner::Policy, &reason, None).await
+            }
+            PageOrder::Unblocked { at } => {
+                if !news_of_policy(conn, page, at).await? {
+                    return Ok(());
+                }
+                self.drop_hold(conn, page, Owner::Policy).await
+            }
             PageOrder::Resume => self.resume(conn, page).await,
             PageOrder::Warned { reason } => {
                 self.raise(Kind::PolicyEnforcement, page, reason);
@@ -191,6 +203,11 @@ impl Desk<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether nothing later is known of the platform's enforcement.
+async fn news_of_policy(conn: &mut Conn, page: &PageId, at: Timestamp) -> Result<bool> {
+    Ok(conn.run(sql::holds::ENFORCED, &[page.as_str().into(), at.ms().into()]).await? > 0)
 }
 
 /// The end of a hold, if it has one.

@@ -20,6 +20,8 @@ statements! {
                                                            WHERE holds.page_id = pages.page_id), 0)
                 WHERE page_id = $1"]
     }
+    /// The platform enforced a policy, unless something later is known. $1: page, $2: when.
+    ENFORCED = "holds_enforced" { both: ["UPDATE pages SET policy_at = $2 WHERE page_id = $1 AND policy_at <= $2"] }
     /// Whether anything holds a page. $1: page, $2: now.
     ANY = "holds_any" {
         both: ["SELECT count(*) FROM pages WHERE page_id = $1 AND (held_since IS NOT NULL OR stopped_until > $2)"]

@@ -1,6 +1,7 @@
 //! Bodies, entries, batches, and what is only counted.
 
 use super::*;
+use crate::domain::hold::PageOrder;
 use serde_json::json;
 
 #[test]
@@ -52,7 +53,13 @@ fn kinds_of_no_use_are_counted() {
     let shapes = ["", "game_play,recipient,sender,timestamp", "x under message_context"];
     let shapes = shapes.map(str::to_owned).into();
     assert_eq!(parsed, Parsed { signals: vec![], kinds: kinds(&expected), shapes, ..Parsed::default() });
-    assert_eq!(read("policy_enforcement").kinds, kinds(&[("policy_enforcement", 2)]));
+    let enforced = read("policy_enforcement");
+    assert_eq!(enforced.kinds, kinds(&[("policy_enforcement", 2)]));
+    let at = Timestamp::from_ms(1_780_315_140_000);
+    let blocked = PageOrder::Blocked { reason: "The page broke a rule.".into(), at };
+    let orders = [blocked, PageOrder::Unblocked { at }];
+    let page = PageId::new("200300400500").unwrap();
+    assert_eq!(enforced.signals, orders.map(|order| Signal::Page { page: page.clone(), order }));
     assert_eq!(read("handover").kinds, kinds(&[("handover", 4)]));
     assert_eq!(
         read("object_instagram"),
