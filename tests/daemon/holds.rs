@@ -1,0 +1,153 @@
+//! Held pages, with the real binary: by an operator, by the platform's word, for a token that is wrong or old.
+
+use std::time::Instant;
+
+use firstword::sandbox::{Behaviour, Crowd, Faults, Mix, Options};
+use rustix::process::Signal;
+use serde_json::json;
+use tokio::time::Duration;
+
+use crate::database::Database;
+use crate::place::{PAGE, PAGE_TOKEN, Place, until};
+use crate::platform::{Platform, now};
+use crate::process::Daemon;
+
+/// A token that is read from a file, as an operator changes it.
+fn token_in_file(place: &mut Place, token: &str) {
+    place.write("token", token);
+    let (id, rate) = (PAGE, 200);
+    place.set(&format!(
+        "[[pages]]\nid = \"{id}\"\naccess_token_file = \"token\"\nmessage = \"hello.json\"\nrate_per_second = {rate}"
+    ));
+}
+
+fn enforcement(action: &str, at: i64) -> String {
+    let event =
+        json!({"recipient": {"id": PAGE}, "timestamp": at, "policy_enforcement": {"action": action, "reason": "spam"}});
+    json!({"object": "page", "entry": [{"id": PAGE, "time": at, "messaging": [event]}]}).to_string()
+}
+
+pub(crate) async fn an_operator_and_the_platform_hold_a_page(mut place: Place) {
+    let platform = Platform::of(&mut place).await;
+    let daemon = Daemon::ready(&place).await;
+    let database = Database::of(&place).await;
+    let told = place.json(&format!("page hold {PAGE} --reason checking --json"));
+    assert_eq!((told["held"].as_bool(), told["waiting"].as_u64()), (Some(true), Some(0)));
+    assert_eq!(daemon.webhook(&enforcement("block", now().ms())).await, 200);
+    platform.opt_in("anna", Behaviour::Silent).await;
+    database.becomes("anna", "pending").await;
+    let page = place.json("page list --held --json");
+    let owners = page["holds"].as_array().unwrap().iter().map(|hold| hold["owner"].as_str().unwrap());
+    let mut owners: Vec<_> = owners.collect();
+    owners.sort_unstable();
+    assert_eq!((owners, page["waiting"].as_u64()), (vec!["operator", "policy"], Some(1)));
+    assert!(page["earliest_hard_stop"].is_string());
+    until("the metric", async || {
+        daemon.get("/metrics").await.1.contains("firstword_page_held{page=\"1001\"} 1").then_some(())
+    })
+    .await;
+    // An operator does not lift what the platform holds, nor it what an operator holds.
+    let line = format!("page resume {PAGE} --json");
+    let output = tokio::task::block_in_place(|| place.command(&line).output().unwrap());
+    assert_eq!(output.status.code(), Some(4), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(platform.sandbox.report().requests, 0);
+    assert_eq!(daemon.webhook(&enforcement("unblock", now().ms())).await, 200);
+    database.becomes("anna", "sent").await;
+    assert_eq!(platform.clean().delivered, 1);
+    assert!(place.lines("page list --held --json").is_empty());
+}
+
+pub(crate) async fn a_token_is_changed_without_a_restart(mut place: Place) {
+    let platform = Platform::of(&mut place).await;
+    token_in_file(&mut place, "wrong-token");
+    let daemon = Daemon::ready(&place).await;
+    let database = Database::of(&place).await;
+    platform.opt_in("anna", Behaviour::Silent).await;
+    until("the page is held", async || {
+        let held = place.lines("page list --held --json");
+        let page = held.first()?;
+        let reason = page["holds"][0]["reason"].as_str()?;
+        assert!(reason.starts_with("page 190"), "{page}");
+        Some(())
+    })
+    .await;
+    place.write("token", PAGE_TOKEN);
+    place.lines(&format!("page resume {PAGE} --json"));
+    database.becomes("anna", "sent").await;
+    // The same by a signal, with the message.
+    place.write("token", "another-wrong-token");
+    daemon.signal(Signal::HUP);
+    until("reloaded", async || (daemon.log().matches("rates reloaded").count() >= 2).then_some(())).await;
+    platform.opt_in("bert", Behaviour::Silent).await;
+    until("held again", async || (!place.lines("page list --held --json").is_empty()).then_some(())).await;
+    place.write("token", PAGE_TOKEN);
+    place.write("hello.json", r#"{"text": "Hello again, I am the automated assistant of our shop."}"#);
+    daemon.signal(Signal::HUP);
+    // What is new is tried at once.
+    until("reloaded", async || (daemon.log().matches("rates reloaded").count() >= 3).then_some(())).await;
+    database.becomes("bert", "sent").await;
+    assert_eq!(platform.clean().delivered, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_a_token_rotated_on_one_node_stops_only_the_other() {
+    let mut place = Place::postgres().await;
+    let platform = Platform::of(&mut place).await;
+    token_in_file(&mut place, "old-token");
+    let old = Daemon::ready(&place).await;
+    let mut beside = place.beside();
+    token_in_file(&mut beside, PAGE_TOKEN);
+    let _new = Daemon::ready(&beside).await;
+    let database = Database::of(&place).await;
+    let mix = Mix { after: Duration::from_millis(300), ..Mix::default() };
+    platform.sandbox.crowd(Crowd { people: 200, over: Duration::from_secs(2), mix }).await;
+    let open = "SELECT count(*) FROM optins WHERE state IN ('new', 'pending', 'retrying', 'sending')";
+    until("nobody waits", async || (database.number(open).await == 0).then_some(())).await;
+    until("the old node was refused", async || old.log().contains("old token or message").then_some(())).await;
+    assert_eq!(database.number("SELECT count(*) FROM pages WHERE held_since IS NOT NULL").await, 0);
+    let refused = database.number("SELECT count(*) FROM attempts WHERE outcome = 'page_hold'").await;
+    let burnt = database.number("SELECT count(*) FROM optins WHERE state = 'unavailable'").await;
+    println!("the old token met {refused} attempts; {} delivered", platform.clean().delivered);
+    assert!((1..20).contains(&refused) && burnt == 0, "{refused} {burnt}");
+    assert!(place.json("page list --json")["refused_here"].is_string());
+    // With the new token it takes part again.
+    place.write("token", PAGE_TOKEN);
+    old.signal(Signal::HUP);
+    until("it goes on", async || place.json("page list --json")["refused_here"].is_null().then_some(())).await;
+}
+
+/// At the receiver: no sliding second above the limit by more than one, and the budget used where there is work.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_the_budget_of_three_nodes_is_exact_at_the_receiver() {
+    const RATE: u32 = 50;
+    let mut place = Place::postgres().await;
+    place.set(&format!(
+        "[[pages]]\nid = \"{PAGE}\"\naccess_token = \"{PAGE_TOKEN}\"\nmessage = \"hello.json\"\nrate_per_second = {RATE}"
+    ));
+    let latency = Duration::from_millis(20);
+    let faults = Faults { latency, ..Faults::default() };
+    let platform = Platform::with(&mut place, |options| Options { faults, callback: None, ..options }).await;
+    let database = Database::of(&place).await;
+    let people = 1000;
+    for n in 0..people {
+        platform.register(&format!("p{n}"));
+    }
+    let values: Vec<String> = (0..people).map(|n| format!("('{PAGE}', 'p{n}')")).collect();
+    database.sql(&format!("INSERT INTO optins (page_id, login_id) VALUES {}", values.join(","))).await;
+    let others = [place.beside(), place.beside()];
+    let _daemons = [Daemon::ready(&place).await, Daemon::ready(&others[0]).await, Daemon::ready(&others[1]).await];
+    until("it flows", async || (platform.sandbox.report().delivered > 50).then_some(())).await;
+    let (began, before) = (Instant::now(), platform.sandbox.report().delivered);
+    until("all but the last are sent", async || (platform.sandbox.report().delivered >= 950).then_some(())).await;
+    let sent = u32::try_from(platform.sandbox.report().delivered - before).unwrap();
+    let used = f64::from(sent) / began.elapsed().as_secs_f64() / f64::from(RATE);
+    let report = platform.clean();
+    println!(
+        "3 nodes, limit {RATE}: peak second {}, {:.1} % used, {:?}",
+        report.peak_second,
+        used * 100.0,
+        report.per_node
+    );
+    assert!(report.peak_second <= u64::from(RATE) + 1, "{report:#?}");
+    assert!(used >= 0.95, "{used}");
+}
