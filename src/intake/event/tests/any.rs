@@ -5,6 +5,7 @@ use proptest::sample::{Index, select};
 use serde_json::{Map, Value, json};
 
 use super::*;
+use crate::domain::hold::PageOrder;
 
 /// The words of the wire, so that made-up bodies reach deep into the readers.
 const WORDS: [&str; 40] = [
@@ -87,6 +88,10 @@ fn holds(parsed: &Parsed) -> Result<(), TestCaseError> {
                 prop_assert!(!links.message_ids.iter().any(|mid| mid.contains('\0') || mid.is_empty()));
             }
             Signal::Unparsed { raw, .. } => prop_assert!(!raw.contains('\0')),
+            Signal::Page { order: PageOrder::Blocked { reason, .. } | PageOrder::Warned { reason }, .. } => {
+                prop_assert!(reason.chars().count() <= 300 && !reason.contains(char::is_control));
+            }
+            Signal::Page { order: PageOrder::Unblocked { .. }, .. } => {}
             other => prop_assert!(false, "{other:?}"),
         }
     }
