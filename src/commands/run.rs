@@ -137,7 +137,8 @@ impl Again<'_> {
             let Some(House { store, .. }) = self.house.get() else { continue };
             let Ok(pages) = store.pages().await else { continue };
             let resumed: i64 = pages.iter().map(|page| page.resume_seq).sum();
-            if known.is_some_and(|known| known != resumed) {
+            // One from before the first look may have come after the files were read.
+            if known.map_or(resumed > 0, |known| known != resumed) {
                 tracing::info!("a page was resumed");
                 self.reload().await;
             }
