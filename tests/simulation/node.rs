@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{Request, header};
 use firstword::clock::Clock;
-use firstword::deliver::{Delivery, InFlight, Limits, Pace, Page, everybody, report};
+use firstword::deliver::{Answer, Delivery, InFlight, Limits, Pace, Page, everybody, report};
 use firstword::domain::budget::Budget;
 use firstword::domain::ids::{AttemptId, OptInId};
 use firstword::domain::keyed::hmac_sha256;
@@ -25,6 +25,7 @@ use firstword::store::claim::Claim;
 use firstword::upkeep::Upkeep;
 use secrecy::SecretString;
 use tokio::sync::{broadcast, watch};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::happening::{self, Calendar, Happening};
@@ -95,6 +96,7 @@ impl Node {
             window: scenario.window(),
             limits: Limits { max_in_flight: scenario.places, poll_interval: Duration::from_secs(1) },
             post: post(&ground.world, &ground.calendar, store.tokens().clone(), number),
+            ask: Arc::new(|_| Box::pin(async { Answer::Fine })),
             reach: everybody(),
             ahead: {
                 let ahead = scenario.ahead;
@@ -172,15 +174,25 @@ impl Node {
     async fn claim(self: &Arc<Self>, page: &Page, most: usize, wait: &mut Duration) -> usize {
         self.stage.lane("claims").await;
         let asked_at = self.stage.now();
-        let taken = match self.delivery.claim(page, most).await {
+        let mut taken = match self.delivery.claim(page, most).await {
             Ok(taken) => taken,
             Err(error) => return self.amiss(&error),
         };
+        let probes = taken.stopped;
+        if probes {
+            match self.delivery.probe(page, &CancellationToken::new()).await {
+                Ok(probe) => taken = probe.unwrap_or(taken),
+                Err(error) => return self.amiss(&error),
+            }
+        }
         {
             let mut world = self.world.lock().unwrap();
             taken.claims.iter().for_each(|claim| world.claimed(self.number, asked_at, claim));
         }
-        self.judge_order(page, &taken.claims).await;
+        // A probe leaves out whoever was tried under the hold.
+        if !probes {
+            self.judge_order(page, &taken.claims).await;
+        }
         self.stage.point("claimed").await;
         self.say(|| format!("claims {:?}", taken.claims.iter().map(|c| (c.optin.0, c.attempt.0)).collect::<Vec<_>>()));
         if let Some(at) = taken.next_at {
