@@ -1,4 +1,5 @@
-//! A database that went back: the file of a backup copied into its place while the daemon was stopped.
+//! A database that went back: the file of a backup copied into its place while the daemon was stopped, a server's files
+//! put back under running nodes, a standby that took over.
 
 use std::fs;
 
@@ -9,6 +10,8 @@ use crate::database::Database;
 use crate::place::{PAGE, Place, until};
 use crate::platform::Platform;
 use crate::process::Daemon;
+use crate::relay::{Relay, Target};
+use crate::server::{DATABASE, Server};
 
 /// What belongs to the database, and not to what the daemon remembers of it.
 const FILES: [&str; 3] = ["firstword.db", "firstword.db-wal", "firstword.db-shm"];
@@ -90,4 +93,74 @@ async fn a_restored_backup_is_held_explained_and_never_sent_again() {
     }
     assert_eq!(platform.clean().requests, 4);
     drop(daemon);
+}
+
+/// The same cluster on the same timeline: only what the node remembers tells that commits are missing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_files_put_back_under_a_running_node_are_noticed() {
+    let mut server = Server::start().await;
+    let mut place = Place::at(server.url());
+    let platform = Platform::of(&mut place).await;
+    let mut daemon = Daemon::start(&place, "debug", &[("STATE_DIRECTORY", place.dir().to_str().unwrap())]);
+    daemon.becomes_ready().await;
+    platform.opt_in("early", Behaviour::Silent).await;
+    Database::of(&place).await.becomes("early", "sent").await;
+    server.kill();
+    server.back_up();
+    server.boot().await;
+    daemon.becomes_ready().await;
+    until("lost is acknowledged", async || {
+        platform.sandbox.opt_in(PAGE, "lost", Behaviour::Silent).await.then_some(())
+    })
+    .await;
+    Database::of(&place).await.becomes("lost", "sent").await;
+    until("the node remembers it", async || {
+        let seen: serde_json::Value = serde_json::from_slice(&fs::read(place.path("postgres.seen")).unwrap()).unwrap();
+        // A server that was killed leaves out some numbers.
+        (seen["fence"].as_i64() > Some(1)).then_some(())
+    })
+    .await;
+    server.kill();
+    server.restore();
+    server.boot().await;
+
+    until("it says that it went back", async || daemon.log().contains("has gone back").then_some(())).await;
+    let database = Database::of(&place).await;
+    assert_eq!(database.number("SELECT count(*) FROM optins").await, 1, "it has forgotten her");
+    let again = format!(r#"{{"page_id": "{PAGE}", "login_id": "lost"}}"#);
+    until("the site is heard", async || (daemon.site(&again).await.0 == 200).then_some(())).await;
+    platform.opt_in("late", Behaviour::Silent).await;
+    assert_eq!(place.json("status --json")["pages"][0]["held_for"], "store rewound");
+    database.sql("UPDATE optins SET opted_in_at = opted_in_at - 60000 WHERE login_id = 'lost'").await;
+    place.json("store accept --lost-since 2026-01-01T00:00:00Z --confirm 1 --json");
+    database.becomes("lost", "uncertain").await;
+    database.becomes("late", "sent").await;
+    assert_eq!((platform.person("lost").delivered, platform.clean().requests), (1, 3));
+}
+
+/// Without an operator's word that it is synchronous, a standby that takes over may lack commits.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_a_standby_that_takes_over_is_held_by_default() {
+    let mut primary = Server::start().await;
+    let standby = primary.standby().await;
+    let relay = Relay::to(vec![Target::Unix(primary.socket())]).await;
+    let mut place = Place::at(format!("postgres://postgres@{}/{DATABASE}", relay.addr()));
+    let platform = Platform::of(&mut place).await;
+    let daemon = Daemon::ready(&place).await;
+    platform.opt_in("early", Behaviour::Silent).await;
+    Database::of(&place).await.becomes("early", "sent").await;
+    primary.kill();
+    standby.promote().await;
+    relay.lead_to(vec![Target::Unix(standby.socket())]);
+    until("it says that it went back", async || daemon.log().contains("now on timeline 2").then_some(())).await;
+    until("late is acknowledged", async || {
+        platform.sandbox.opt_in(PAGE, "late", Behaviour::Silent).await.then_some(())
+    })
+    .await;
+    let database = Database::at(&standby.url()).await;
+    database.becomes("late", "pending").await;
+    assert_eq!(place.json("status --json")["pages"][0]["held_for"], "store rewound");
+    place.json("store accept --lost-since 2026-01-01T00:00:00Z --confirm 0 --json");
+    database.becomes("late", "sent").await;
+    assert_eq!(platform.clean().requests, 2);
 }

@@ -85,6 +85,17 @@ impl Server {
         }
     }
 
+    /// Copies the files of a server that is down, as a backup of them does.
+    pub(crate) fn back_up(&self) {
+        finish(Command::new("cp").arg("-a").arg(self.dir.join("data")).arg(self.dir.join("backup")));
+    }
+
+    /// Puts the copy into the place of the files of a server that is down.
+    pub(crate) fn restore(&self) {
+        fs::remove_dir_all(self.dir.join("data")).unwrap();
+        fs::rename(self.dir.join("backup"), self.dir.join("data")).unwrap();
+    }
+
     /// Makes a standby the primary, on a new timeline.
     pub(crate) async fn promote(&self) {
         self.say("SELECT pg_promote()", "postgres").await;
