@@ -109,7 +109,11 @@ pub(super) async fn open_to_read(access: &Access) -> Result<Pool> {
         (Pool::Postgres(Sessions::new(pool, access.pooler, Suspicion::none())), POSTGRES)
     };
     let known = newest.iter().map(|(version, ..)| *version).max().unwrap_or(0);
-    let found = pool.reader().await?.row::<Found>(sql::health::ENGINE, &[]).await?.map_or(0, |found| found.0);
+    let found = pool.reader().await?.row::<Found>(sql::health::ENGINE, &[]).await.map_err(|error| match error {
+        Error::Unavailable(error) => unreadable(error),
+        error => error,
+    })?;
+    let found = found.map_or(0, |found| found.0);
     if found != known {
         return Err(Error::Unfit(format!(
             "the schema is at {found} and this version reads {known}; run `firstword migrate`, or the version of the daemon"

@@ -46,8 +46,16 @@ impl Full {
 /// An open platform that accepts every message.
 pub(crate) struct Wire {
     addr: SocketAddr,
-    seen: Arc<Mutex<Vec<Vec<u8>>>>,
+    seen: Arc<Seen>,
     _stop: DropGuard,
+}
+
+#[derive(Default)]
+struct Seen {
+    /// Every byte that came, by connection.
+    bytes: Mutex<Vec<Vec<u8>>>,
+    /// The whole requests, in the order in which they came: head and body.
+    requests: Mutex<Vec<(String, String)>>,
 }
 
 impl Wire {
@@ -56,14 +64,14 @@ impl Wire {
     }
 
     fn on(listener: TcpListener) -> Self {
-        let (seen, stop, tasks) = (Arc::new(Mutex::new(Vec::new())), CancellationToken::new(), TaskTracker::new());
+        let (seen, stop, tasks) = (Arc::<Seen>::default(), CancellationToken::new(), TaskTracker::new());
         let addr = listener.local_addr().unwrap();
         let (all, end, each) = (Arc::clone(&seen), stop.clone(), tasks.clone());
         tasks.spawn(async move {
             while let Some(Ok((stream, _))) = end.run_until_cancelled(listener.accept()).await {
                 let (seen, end) = (Arc::clone(&all), end.clone());
-                let number = seen.lock().unwrap().len();
-                seen.lock().unwrap().push(Vec::new());
+                let number = seen.bytes.lock().unwrap().len();
+                seen.bytes.lock().unwrap().push(Vec::new());
                 each.spawn(async move { end.run_until_cancelled(serve(stream, &seen, number)).await });
             }
         });
@@ -76,34 +84,35 @@ impl Wire {
 
     /// How many connections were made.
     pub(crate) fn connections(&self) -> usize {
-        self.seen.lock().unwrap().len()
+        self.seen.bytes.lock().unwrap().len()
     }
 
     /// Every byte that came, in the order of connections.
     pub(crate) fn bytes(&self) -> String {
-        String::from_utf8(self.seen.lock().unwrap().concat()).unwrap()
+        String::from_utf8(self.seen.bytes.lock().unwrap().concat()).unwrap()
     }
 
-    /// The whole requests that came: head and body.
+    /// The whole requests in the order in which they came: head, and body as JSON.
     pub(crate) fn requests(&self) -> Vec<(String, Value)> {
-        let seen = self.seen.lock().unwrap();
-        seen.iter().flat_map(|bytes| requests(bytes)).collect()
+        let seen = self.seen.requests.lock().unwrap();
+        seen.iter().map(|(head, body)| (head.clone(), serde_json::from_str(body).unwrap_or_default())).collect()
     }
 
     /// The bodies of the whole requests that came, as they came.
     pub(crate) fn bodies(&self) -> Vec<String> {
-        let seen = self.seen.lock().unwrap();
-        seen.iter().flat_map(|bytes| texts(bytes)).map(|(_, body)| body).collect()
+        self.seen.requests.lock().unwrap().iter().map(|(_, body)| body.clone()).collect()
     }
 }
 
-async fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Vec<u8>>>, number: usize) {
+async fn serve(mut stream: TcpStream, seen: &Seen, number: usize) {
     let (mut buffer, mut answered) = ([0; 4096], 0);
     while let Ok(count @ 1..) = stream.read(&mut buffer).await {
         let whole = {
-            let mut seen = seen.lock().unwrap();
-            seen[number].extend_from_slice(&buffer[..count]);
-            requests(&seen[number]).len()
+            let mut bytes = seen.bytes.lock().unwrap();
+            bytes[number].extend_from_slice(&buffer[..count]);
+            let whole = requests(&bytes[number]);
+            seen.requests.lock().unwrap().extend(whole.iter().skip(answered).cloned());
+            whole.len()
         };
         while answered < whole {
             answered += 1;
@@ -117,13 +126,8 @@ async fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Vec<u8>>>, number: usize)
     }
 }
 
-/// The whole requests at the beginning of some bytes: head, and body as JSON.
-fn requests(bytes: &[u8]) -> Vec<(String, Value)> {
-    let json = |(head, body): (String, String)| (head, serde_json::from_str(&body).unwrap_or_default());
-    texts(bytes).into_iter().map(json).collect()
-}
-
-fn texts(bytes: &[u8]) -> Vec<(String, String)> {
+/// The whole requests at the beginning of some bytes: head and body.
+fn requests(bytes: &[u8]) -> Vec<(String, String)> {
     let (mut text, mut found) = (std::str::from_utf8(bytes).unwrap(), Vec::new());
     while let Some((head, rest)) = text.split_once("\r\n\r\n") {
         let length =
