@@ -23,9 +23,10 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// Until told to stop, every 10 seconds at least.
+    /// Until told to stop. Pauses are drawn up to half longer than they say: what is waited for is met at most 7.5 s
+    /// after it is there.
     pub const ENDLESS: Self =
-        Self { first: Duration::from_millis(200), longest: Duration::from_secs(10), at_most: None };
+        Self { first: Duration::from_millis(200), longest: Duration::from_secs(5), at_most: None };
 }
 
 /// Whether an error may go away by itself.

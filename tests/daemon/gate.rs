@@ -124,14 +124,34 @@ async fn postgres_a_stop_reaches_the_node_that_sends() {
 }
 
 /// Stopped by the operator: what has not left is given back, at once and not after its time-out.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_has_not_left_is_given_back_at_the_stop() {
-    let mut place = Place::sqlite();
+pub(crate) async fn what_has_not_left_is_given_back_at_the_stop(mut place: Place) {
     let (mut daemon, _full, database) = waiting_for_a_connection(&mut place).await;
     daemon.signal(Signal::TERM);
     assert_eq!(daemon.ended().await, Some(0));
     assert_eq!(database.states().await, [("pending".to_owned(), 1)].into());
     assert_eq!(database.attempts("anna").await[0].0, "given_back");
+}
+
+/// Frozen past its lease, so that another node has given up on it: awake again it says itself that nothing left, and
+/// only then is there a second attempt.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_frozen_past_its_lease_it_sends_nothing() {
+    let mut place = Place::postgres().await;
+    let (daemon, full, database) = waiting_for_a_connection(&mut place).await;
+    daemon.signal(Signal::STOP);
+    let other = Daemon::ready(&place.beside()).await;
+    database.becomes("anna", "uncertain").await;
+    let wire = full.open().await;
+    assert_eq!(other.site(&optin("bert")).await.0, 200);
+    database.becomes("bert", "sent").await;
+    assert_eq!(times_written_to(&wire, "anna"), 0, "nobody sends again while nobody knows");
+    daemon.signal(Signal::CONT);
+    database.becomes("anna", "sent").await;
+    let attempts = database.attempts("anna").await;
+    let first = tokens(&database).await.mint(AttemptId(attempts[0].1));
+    let bytes = wire.bytes();
+    assert!(matches!(&*attempts[0].0, "given_back" | "retry") && attempts.len() == 2, "{attempts:?}");
+    assert!(!bytes.contains(&first) && times_written_to(&wire, "anna") == 1, "{bytes}");
 }
 
 /// Killed there: nobody can know any more that nothing left, so nobody sends again.
