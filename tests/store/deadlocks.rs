@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tokio::task::JoinSet;
 
 use crate::ground::{Ground, NOW, PLENTY, accepted, by_login, ended, later, login, tick, wish};
@@ -44,14 +45,30 @@ async fn group_commits_never_deadlock() {
     for store in stores {
         store.close().await;
     }
-    let began = Instant::now();
-    let told = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()";
-    while ground.number(told).await.unwrap() < i64::try_from(ROUNDS).unwrap() {
-        assert!(began.elapsed() < Duration::from_secs(30), "the server tells nothing");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
     let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
     assert_eq!(ground.number(deadlocks).await, Some(0), "seed {seed}");
+    // That they would have been counted.
+    one_deadlock(&ground.url).await;
+    let began = Instant::now();
+    while ground.number(deadlocks).await != Some(1) {
+        assert!(began.elapsed() < Duration::from_secs(30), "the server counts no deadlock");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Two transactions that wait for each other.
+async fn one_deadlock(url: &str) {
+    let lock = |n: usize| format!("SELECT FROM pages WHERE page_id = '{}' FOR UPDATE", PAGES[n]);
+    let begin = async |n| {
+        let mut conn = PgConnection::connect(url).await.unwrap();
+        conn.execute(AssertSqlSafe(format!("BEGIN; {}", lock(n)))).await.unwrap();
+        conn
+    };
+    let (mut one, mut other) = (begin(0).await, begin(1).await);
+    let (first, second) = tokio::join!(one.execute(AssertSqlSafe(lock(1))), other.execute(AssertSqlSafe(lock(0))));
+    assert!(first.is_err() != second.is_err(), "{first:?} {second:?}");
+    one.close().await.unwrap();
+    other.close().await.unwrap();
 }
 
 /// What a node does all day, at random. How many it claimed.
