@@ -33,9 +33,15 @@ fn stop(login: &str) -> String {
 
 /// A daemon whose one request waits for its connection.
 async fn waiting_for_a_connection(place: &mut Place) -> (Daemon, Full, Database) {
+    waiting_for(place, START_WITHIN).await
+}
+
+/// The same, for so long.
+async fn waiting_for(place: &mut Place, start_within: Duration) -> (Daemon, Full, Database) {
     let full = Full::bind().await;
     place.send_to(&full.url());
-    place.set("[send]\nstart_within = \"3s\"\n[messenger]\nrequest_timeout = \"500ms\"");
+    let start_within = start_within.as_secs();
+    place.set(&format!("[send]\nstart_within = \"{start_within}s\"\n[messenger]\nrequest_timeout = \"500ms\""));
     let daemon = Daemon::ready(place).await;
     assert_eq!(daemon.site(&optin("anna")).await.0, 200);
     let database = Database::of(place).await;
@@ -111,7 +117,7 @@ async fn thawed_in_time_it_sends() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_a_stop_reaches_the_node_that_sends() {
     let mut place = Place::postgres().await;
-    let (_daemon, full, database) = waiting_for_a_connection(&mut place).await;
+    let (_daemon, full, database) = waiting_for(&mut place, 10 * START_WITHIN).await;
     let other = Daemon::ready(&place.beside()).await;
     assert_eq!(other.webhook(&stop("anna")).await, 200);
     database.becomes("anna", "opted_out").await;
