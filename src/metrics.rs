@@ -47,6 +47,7 @@ pub struct Metrics {
     reply_sources: Counters,
     uncertain_held: Family<Label, Gauge>,
     next_deadline: Gauge,
+    forecast_missed: Family<Label, Gauge>,
     ready: Gauge,
     alerts_open: Family<Label, Gauge>,
 }
@@ -68,6 +69,7 @@ impl Default for Metrics {
             reply_sources: Family::default(),
             uncertain_held: Family::default(),
             next_deadline: Gauge::default(),
+            forecast_missed: Family::default(),
             ready: Gauge::default(),
             alerts_open: Family::default(),
         };
@@ -90,6 +92,7 @@ impl Metrics {
         r.register("reply_sources", "Replies by how they say what they answer", self.reply_sources.clone());
         r.register("uncertain_held", "Attempts of unknown end that wait for you, by page", self.uncertain_held.clone());
         r.register("next_deadline_seconds", "Time to the earliest hard stop still open", self.next_deadline.clone());
+        r.register("forecast_missed", "Opt-ins that will miss at the present rate", self.forecast_missed.clone());
         r.register("ready", "Whether the service can do its work", self.ready.clone());
         r.register("alerts_open", "Alerts that are not resolved, by kind", self.alerts_open.clone());
     }
@@ -161,6 +164,12 @@ impl Metrics {
             let gauge = self.uncertain_held.get_or_create(&Label("page", page.to_owned()));
             gauge.set(i64::try_from(held).unwrap_or(i64::MAX));
         }
+    }
+
+    /// How many of a page will miss their hard stop at the present rate.
+    pub fn foreseen(&self, page: &str, will_miss: u64) {
+        let gauge = self.forecast_missed.get_or_create(&Label("page", page.to_owned()));
+        gauge.set(i64::try_from(will_miss).unwrap_or(i64::MAX));
     }
 
     /// Whether the service can do its work.

@@ -102,7 +102,7 @@ pub struct House {
     accepted: Arc<AtomicUsize>,
     accepted_before: usize,
     dir: PathBuf,
-    url: String,
+    pub url: String,
 }
 
 impl House {

@@ -24,6 +24,7 @@ use crate::server::{self, Face, Front, Limits};
 use crate::store::{self, Store};
 use crate::upkeep::Upkeep;
 use crate::watch::Watch;
+use crate::watch::foresight::Foresight;
 use crate::watch::pages::PageWatch;
 
 /// What is built before the house, and shared by all of it.
@@ -203,10 +204,22 @@ impl Ground {
         }
     }
 
+    /// Looks ahead for the pages of the roster.
+    pub(super) fn foresight(&self, store: &Store, roster: &Arc<Roster>) -> Foresight {
+        let pages = roster.pages();
+        let rates = move || pages.borrow().iter().map(|page| (page.id.clone(), page.budget.rate())).collect();
+        Foresight::new(store.clone(), Arc::new(rates), self.config.send.mode == Mode::Batch)
+    }
+
     pub(super) fn runner(&self, store: &Store, roster: &Arc<Roster>, inflight: &Arc<InFlight>) -> Runner {
         let workers = Workers {
             upkeep: self.upkeep(store, inflight),
-            watch: Watch { store: store.clone(), clock: self.shared_clock(), at_risk: self.config.alerts.at_risk },
+            watch: Watch {
+                store: store.clone(),
+                clock: self.shared_clock(),
+                at_risk: self.config.alerts.at_risk,
+                foresight: self.foresight(store, roster),
+            },
             pages: self.page_watch(store, roster),
             batches: self.keeper(store, roster),
         };

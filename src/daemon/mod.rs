@@ -34,7 +34,7 @@ pub use once::run_job;
 use pages::watch_pages;
 use standing::Sentry;
 pub use tasks::job_specs;
-use vigil::{count, keep_time, sample};
+use vigil::{count, foresee, keep_time, sample};
 
 /// Where the daemon is listened to.
 #[derive(Debug)]
@@ -86,20 +86,12 @@ pub async fn run(
     tasks.spawn("pages", watch_pages(delivery, stop.clone()));
     tasks.spawn("upkeep", ground.upkeep(&store, &inflight).run(stop.clone()));
     tasks.spawn("jobs", jobs::run(ground.runner(&store, &roster, &inflight), stop.clone()));
-    tasks.spawn(
-        "store clock",
-        keep_time(store.clone(), Arc::clone(&ground.clock), Arc::clone(&ground.pulse), stop.clone()),
-    );
-    tasks.spawn("counts", count(store.clone(), ground.shared_clock(), Arc::clone(&ground.metrics), stop.clone()));
+    keep_vigil(&ground, &mut tasks, &store, &roster);
+    tasks.spawn("standing", sentry.run(stop.clone()));
     let (settings, read_settings) = watch::channel(intake_settings(&ground.config));
     _ = house.set((intake::router(ground.intake(&store, read_settings)), store.clone()));
-    tasks.spawn("standing", sentry.run(stop.clone()));
-    tracing::info!(
-        node = ground.node,
-        pages = ground.config.pages.len(),
-        database = ground.config.database.shown(),
-        "ready"
-    );
+    let (node, pages) = (&ground.node, ground.config.pages.len());
+    tracing::info!(node, pages, database = ground.config.database.shown(), "ready");
     ready(&roster, &store, settings);
 
     let watchdog_done = CancellationToken::new();
@@ -114,4 +106,14 @@ pub async fn run(
     listening.wait().await;
     store.close().await;
     Ok(orderly)
+}
+
+/// What is watched beside the work.
+fn keep_vigil(ground: &Ground, tasks: &mut Supervisor, store: &Store, roster: &Arc<Roster>) {
+    let (clock, metrics, stop) = (ground.shared_clock(), &ground.metrics, &ground.stop);
+    let (own, pulse) = (Arc::clone(&ground.clock), Arc::clone(&ground.pulse));
+    tasks.spawn("store clock", keep_time(store.clone(), own, pulse, stop.clone()));
+    tasks.spawn("counts", count(store.clone(), Arc::clone(&clock), Arc::clone(metrics), stop.clone()));
+    let foreseeing = foresee(ground.foresight(store, roster), clock, Arc::clone(metrics), stop.clone());
+    tasks.spawn("foresight", foreseeing);
 }

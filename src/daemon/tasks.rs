@@ -84,7 +84,7 @@ pub(super) fn tasks(workers: &Workers) -> Tasks {
                 Task::SettleUncertain => {
                     by(upkeep, |upkeep, _| async move { upkeep.settle_uncertain(upkeep.clock.now()).await })
                 }
-                Task::DailyReport => continue,
+                Task::DailyReport => by(watch, |watch, _| async move { watch.daily_report().await }),
             };
         tasks.insert(*task, run);
     }

@@ -11,6 +11,7 @@ use crate::lifecycle;
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
 use crate::store::{self, Store};
+use crate::watch::foresight::Foresight;
 
 /// How often the store's clock is read.
 const SAMPLE: Duration = Duration::from_secs(5);
@@ -88,6 +89,31 @@ pub(super) async fn count(store: Store, clock: Arc<dyn Clock>, metrics: Arc<Metr
         tokio::select! {
             () = stop.cancelled() => {}
             () = tokio::time::sleep(COUNT) => {}
+        }
+    }
+}
+
+/// Looks ahead for the metrics. A look that is dear is taken more rarely.
+pub(super) async fn foresee(
+    foresight: Foresight,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    stop: CancellationToken,
+) {
+    while !stop.is_cancelled() {
+        let began = clock.boot();
+        match foresight.look(clock.now()).await {
+            Ok(pages) => {
+                for page in pages.iter() {
+                    metrics.foreseen(page.page.as_str(), page.forecast.will_miss);
+                }
+            }
+            Err(error) => tracing::debug!(error = error.chain(), "nobody can look ahead"),
+        }
+        let took = clock.boot().saturating_sub(began);
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(COUNT.max(took * 10)) => {}
         }
     }
 }

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::reach::Reach;
 use super::time::Timestamp;
 use super::window::Window;
@@ -30,7 +32,7 @@ pub struct Capacity {
 }
 
 /// What will happen if nothing changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Forecast {
     /// How many wait.
     pub waiting: u64,

@@ -79,13 +79,15 @@ pub struct Ending {
     pub fbtrace_id: Option<String>,
     /// What a person should read: the platform's message, or how the connection broke.
     pub detail: Option<String>,
+    /// The variant of the message that was sent.
+    pub variant: Option<String>,
 }
 
 impl Ending {
     /// An ending about which nothing more is known.
     #[must_use]
     pub fn bare(outcome: Outcome) -> Self {
-        Self { outcome, http_status: None, code: None, subcode: None, fbtrace_id: None, detail: None }
+        Self { outcome, http_status: None, code: None, subcode: None, fbtrace_id: None, detail: None, variant: None }
     }
 
     /// An ending with an explanation.

@@ -20,7 +20,7 @@
 //! | [`holds`] | what holds pages, and when they are probed |
 //! | [`health`] | engine, last webhook, latest failure |
 //! | [`ticks`] [`batches`] | the runs of jobs, and the batches they send |
-//! | [`backlog`] | who still waits, for the forecast |
+//! | [`backlog`] [`tally`] | who still waits, for the forecast; what a time brought |
 //! | [`work`] | the bell that wakes delivery here and on other nodes |
 //!
 //! Methods speak the domain's words and take `now`. What a method returned `Ok` for was committed and flushed.
@@ -52,6 +52,7 @@ pub mod scan;
 mod session;
 mod sql;
 pub mod standing;
+pub mod tally;
 pub mod ticks;
 pub mod work;
 

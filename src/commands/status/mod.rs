@@ -4,6 +4,7 @@ mod show;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -11,12 +12,14 @@ use super::open::open_existing;
 use super::{Exit, load, out, store_clock};
 use crate::cli::{Global, StatusArgs};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Mode};
 use crate::domain::alert::Kind;
+use crate::domain::forecast::Forecast;
 use crate::domain::time::Timestamp;
 use crate::domain::window::Window;
 use crate::store::Store;
 use crate::store::report::{Count, PageRow};
+use crate::watch::foresight::Foresight;
 
 /// How many job runs are shown.
 const RUNS: i64 = 10;
@@ -79,6 +82,29 @@ struct Page {
     held_until: Option<Timestamp>,
     #[serde(serialize_with = "maybe_written")]
     paused_until: Option<Timestamp>,
+    /// What happens if nothing changes.
+    forecast: Ahead,
+    /// Whom each variant reached since it was first sent.
+    variants: Vec<Variant>,
+}
+
+/// What happens to a page's people at the present rate.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+struct Ahead {
+    waiting: u64,
+    will_miss: u64,
+    #[serde(serialize_with = "maybe_written")]
+    first_miss: Option<Timestamp>,
+    per_second: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Variant {
+    name: String,
+    sent: u64,
+    answered: u64,
+    /// From 0 to 1.
+    answer_rate: Option<f64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -116,7 +142,9 @@ impl Status {
         names.extend(rows.iter().map(|row| row.page.as_str()));
         let window = config.policy.window;
         let page = |name| Page::of(name, configured.contains(name), &counts, &rows, window, now);
-        let pages: Vec<Page> = names.into_iter().map(page).collect();
+        let mut pages: Vec<Page> = names.into_iter().map(page).collect();
+        look_ahead(&mut pages, config, store, now).await?;
+        tell_variants(&mut pages, store).await?;
         let alerts = store.open_alerts().await?.into_iter().map(|alert| Alert {
             kind: alert.kind,
             cause: alert.cause,
@@ -146,6 +174,30 @@ impl Status {
     }
 }
 
+async fn look_ahead(pages: &mut [Page], config: &Config, store: &Store, now: Timestamp) -> anyhow::Result<()> {
+    let rates: Vec<_> = config.pages.iter().map(|page| (page.id.clone(), page.rate_per_second)).collect();
+    let foresight = Foresight::new(store.clone(), Arc::new(move || rates.clone()), config.send.mode == Mode::Batch);
+    for ahead in foresight.look(now).await?.iter() {
+        if let Some(page) = pages.iter_mut().find(|page| page.id == ahead.page.as_str()) {
+            let Forecast { waiting, will_miss, first_miss, .. } = ahead.forecast;
+            page.forecast = Ahead { waiting, will_miss, first_miss, per_second: ahead.per_second };
+        }
+    }
+    Ok(())
+}
+
+async fn tell_variants(pages: &mut [Page], store: &Store) -> anyhow::Result<()> {
+    for tally in store.tallies(Timestamp::EARLIEST).await? {
+        let (Some(name), Some(page)) = (&tally.variant, pages.iter_mut().find(|page| page.id == tally.page.as_str()))
+        else {
+            continue;
+        };
+        let answer_rate = tally.answer_rate();
+        page.variants.push(Variant { name: name.clone(), sent: tally.sent, answered: tally.answered, answer_rate });
+    }
+    Ok(())
+}
+
 impl Page {
     fn of(name: &str, configured: bool, counts: &[Count], rows: &[PageRow], window: Window, now: Timestamp) -> Self {
         let mine: Vec<&Count> = counts.iter().filter(|count| count.page.as_str() == name).collect();
@@ -162,6 +214,8 @@ impl Page {
             held_since: held.and_then(|row| row.held_since),
             held_until: held.and_then(|row| row.held_until),
             paused_until: row.map(|row| row.paused_until).filter(|until| *until > now),
+            forecast: Ahead::default(),
+            variants: Vec::new(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Page, Status};
+use super::{Ahead, Page, Status};
 use crate::commands::out::{away, clean, table, time};
 use crate::domain::optin::State;
 use crate::domain::time::Timestamp;
@@ -18,6 +18,10 @@ pub(super) fn page(status: &Status) -> String {
     _ = writeln!(text, "{} opt-ins; {stop}\n\n{}", status.total, counts(&status.pages));
     for page in &status.pages {
         text.extend(troubles(page, status.now).into_iter().map(|trouble| format!("\npage {}: {trouble}", page.id)));
+    }
+    let variants = variants(&status.pages);
+    if !variants.is_empty() {
+        _ = write!(text, "\n\nvariants\n{}", table(["PAGE", "VARIANT", "SENT", "ANSWERED", "RATE"], variants));
     }
     if !status.alerts.is_empty() {
         _ = write!(text, "\n\nopen alerts\n{}", alerts(status));
@@ -58,7 +62,27 @@ fn troubles(page: &Page, now: Timestamp) -> Vec<String> {
     if let Some(until) = page.paused_until {
         troubles.push(format!("the platform asked to wait; goes on {}", away(until, now)));
     }
+    if page.forecast.will_miss > 0 {
+        let Ahead { waiting, will_miss, first_miss, per_second } = page.forecast;
+        let first = first_miss.map_or_else(String::new, |at| format!(", the first {}", away(at, now)));
+        troubles.push(format!(
+            "{will_miss} of {waiting} will miss their hard stop at the present rate of {per_second:.1} a second{first}"
+        ));
+    }
     troubles
+}
+
+/// What the variants of the messages brought, where there are several.
+fn variants(pages: &[Page]) -> Vec<[String; 5]> {
+    let several = pages.iter().filter(|page| page.variants.len() > 1);
+    let rows = several.flat_map(|page| {
+        page.variants.iter().map(|variant| {
+            let rate = variant.answer_rate.map_or_else(|| "-".to_owned(), |rate| format!("{:.1}%", rate * 100.0));
+            let (sent, answered) = (variant.sent.to_string(), variant.answered.to_string());
+            [page.id.clone(), variant.name.clone(), sent, answered, rate]
+        })
+    });
+    rows.collect()
 }
 
 fn alerts(status: &Status) -> String {

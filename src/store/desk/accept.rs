@@ -12,13 +12,20 @@ struct Plain<'s> {
     attempt: AttemptId,
     message_id: &'s str,
     http_status: Option<u16>,
+    variant: Option<&'s str>,
 }
 
 impl<'s> Plain<'s> {
     fn of(signal: &'s Signal) -> Option<Self> {
         let Signal::Attempt { optin, attempt, ending: Some(ending) } = signal else { return None };
         let Outcome::Accepted { message_id, psid: None } = &ending.outcome else { return None };
-        Some(Self { optin: *optin, attempt: *attempt, message_id, http_status: ending.http_status })
+        Some(Self {
+            optin: *optin,
+            attempt: *attempt,
+            message_id,
+            http_status: ending.http_status,
+            variant: ending.variant.as_deref(),
+        })
     }
 
     fn values(&self, now: Timestamp) -> Vec<Value<'s>> {
@@ -28,6 +35,7 @@ impl<'s> Plain<'s> {
             self.message_id.into(),
             Value::MaybeInt(self.http_status.map(i64::from)),
             now.ms().into(),
+            Value::MaybeText(self.variant),
         ]
     }
 }

@@ -106,6 +106,12 @@ impl Desk<'_> {
         }
         let others_succeed = self.others_succeed.contains(&attempt);
         self.step(at, &Event::Ended { attempt, outcome: ending.outcome.clone(), others_succeed });
+        if let (Some(entry), Some(variant)) = (self.entries.get_mut(at), &ending.variant)
+            && entry.after.maybe_greeted_at.is_some()
+            && entry.after.fence == Some(attempt)
+        {
+            entry.after.variant = Some(variant.clone());
+        }
         Handle::Row(at, Said::Applied)
     }
 

@@ -12,7 +12,7 @@ macro_rules! sent {
         "state = 'sent', state_since = v.at, reason = NULL, lease_until = NULL, next_attempt_at = NULL,
          sent_at = COALESCE(optins.sent_at, v.at),
          maybe_greeted_at = CASE WHEN optins.maybe_greeted_at < v.at THEN optins.maybe_greeted_at ELSE v.at END,
-         message_id = COALESCE(optins.message_id, v.message_id)
+         message_id = COALESCE(optins.message_id, v.message_id), variant = COALESCE(v.variant, optins.variant)
          FROM v WHERE optins.id = v.id AND optins.state = 'sending' AND optins.fence = v.fence
            AND NOT EXISTS (SELECT 1 FROM pages WHERE pages.page_id = optins.page_id AND pages.probe = v.fence)"
     };
@@ -77,5 +77,5 @@ pub(in crate::store) static ACCEPT: Batch = Batch::each(
         ")
          SELECT count(*) FROM done"
     ),
-    &[("id", Int), ("fence", Int), ("message_id", Text), ("http_status", Int), ("at", Int)],
+    &[("id", Int), ("fence", Int), ("message_id", Text), ("http_status", Int), ("at", Int), ("variant", Text)],
 );

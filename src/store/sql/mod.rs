@@ -24,6 +24,7 @@ pub(super) mod people;
 pub(super) mod report;
 pub(super) mod standing;
 pub(super) mod system;
+pub(super) mod tally;
 pub(super) mod upkeep;
 
 /// Declares statements: `NAME = "label" { both: text }` or `{ sqlite: text, postgres: text }`, where a text is one or
@@ -95,6 +96,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Sql> {
         report::ALL,
         standing::ALL,
         system::ALL,
+        tally::ALL,
         upkeep::ALL,
     ]
     .into_iter()

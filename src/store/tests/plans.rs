@@ -31,6 +31,7 @@ const CHEAP: &[(&Sql, &str, &str)] = &[
     (sql::upkeep::UNANSWERED, "optins_unanswered", "1780040000000, 500"),
     (sql::upkeep::ENDED, "optins_ended", "1780040000000, 200"),
     (sql::batches::WAITING, "optins_claim", "'1', 1780040000000, 1780050000000"),
+    (sql::backlog::PENDING, "optins_claim", "'1', 1780040000000, 1780050000000, 60000"),
     (sql::backlog::LONGEST, "optins_claim", "'1', 1780040000000"),
 ];
 
