@@ -218,6 +218,14 @@ Examples:
   firstword page resume 1234567890
   firstword page resume 1234567890 --policy --json";
 
+pub(super) const LOGIN_URL: &str = "\
+Open it in a browser, logged in as somebody with a role in the app. The consent is shown again, and its opt-in event \
+comes again; whether another first message goes out is up to policy.greet_again.
+
+Examples:
+  firstword login-url --page 1234567890
+  firstword login-url --redirect-uri https://shop.example.com/login";
+
 pub(super) const CONFIG: &str = "\
 Examples:
   firstword config sample > firstword.toml

@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::domain::ids::PageId;
 use crate::domain::time::Timestamp;
 
 pub use play::{DemoArgs, RunArgs, SandboxArgs};
@@ -92,6 +93,9 @@ pub enum Command {
     /// Look after pages: list what holds them, hold one, let it go on
     #[command(subcommand, after_help = examples::PAGE)]
     Page(page::PageCommand),
+    /// Print the address at which a test person is asked for consent again
+    #[command(after_help = examples::LOGIN_URL)]
+    LoginUrl(LoginUrlArgs),
     /// Print a sample configuration, or check yours
     #[command(subcommand, after_help = examples::CONFIG)]
     Config(ConfigCommand),
@@ -193,6 +197,20 @@ pub struct JobRunArgs {
     /// Run it though its latest tick was run already
     #[arg(long)]
     pub now: bool,
+    /// How it reports.
+    #[command(flatten)]
+    pub report: Report,
+}
+
+/// `firstword login-url`.
+#[derive(Debug, Clone, Args)]
+pub struct LoginUrlArgs {
+    /// The page; needed where several are configured
+    #[arg(long, value_name = "ID", value_parser = values::page)]
+    pub page: Option<PageId>,
+    /// Where the browser goes afterwards: one of the app's valid OAuth redirect URIs
+    #[arg(long, value_name = "URL", default_value = "https://www.facebook.com/connect/login_success.html")]
+    pub redirect_uri: String,
     /// How it reports.
     #[command(flatten)]
     pub report: Report,

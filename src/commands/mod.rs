@@ -19,6 +19,7 @@ pub mod demo;
 mod doctor;
 pub mod exit;
 mod job;
+mod login_url;
 mod migrate;
 pub mod open;
 mod optin;
@@ -56,6 +57,7 @@ async fn dispatch(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Optin(command) => Box::pin(optin::run(command, global)).await,
         Command::Store(command) => Box::pin(store::run(command, global)).await,
         Command::Page(command) => Box::pin(page::run(command, global)).await,
+        Command::LoginUrl(args) => login_url::run(args, global),
         Command::Config(command) => Box::pin(config::run(command, global)).await,
         Command::Completions { shell } => paper::completions(*shell),
         Command::Man { dir } => paper::man(dir.as_deref()),

@@ -68,10 +68,13 @@ impl Delivery {
     pub async fn send(&self, page: &Page, claim: &Claim, gate: Arc<Gate>) -> Sent {
         let began = self.clock.boot();
         let draw = claim.optin.0.unsigned_abs();
-        let message =
-            page.template.choose(claim.locale.as_deref(), draw).render(&self.store.tokens().mint(claim.attempt));
+        let variant = page.template.choose(claim.locale.as_deref(), draw);
+        let message = variant.render(&self.store.tokens().mint(claim.attempt));
         let letter = Letter { page: page.id.clone(), login: claim.login.clone(), message, gate };
-        let sent = (self.post)(letter).await;
+        let mut sent = (self.post)(letter).await;
+        if let Some(ending) = &mut sent.ending {
+            ending.variant = Some(variant.name().to_owned());
+        }
         let outcome = sent.ending.as_ref().map_or("given_back", |ending| ending.outcome.as_str());
         self.metrics.sent(outcome, self.clock.boot().saturating_sub(began));
         tell(page, claim, outcome, &sent);

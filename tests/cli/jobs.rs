@@ -63,7 +63,7 @@ fn jobs_are_listed_and_run_once_a_tick() {
 fn a_run_that_fails_says_so_by_its_exit_code_and_an_alert() {
     let site = Site::new();
     site.done("migrate");
-    let spoil = |text: &str| sql(&site, text);
+    let spoil = |text: &str| site.sql(text);
     spoil("ALTER TABLE optins RENAME COLUMN state_since TO since");
     site.run("job run purge").assert().code(1).stdout(contains("purge failed: "));
     spoil("ALTER TABLE optins RENAME COLUMN since TO state_since");
@@ -71,15 +71,6 @@ fn a_run_that_fails_says_so_by_its_exit_code_and_an_alert() {
     assert_eq!(site.json("status --json")["alerts"][0]["kind"], "job_failing");
     site.done("job run purge --now");
     assert_eq!(site.json("status --json")["alerts"], Value::Array(vec![]));
-}
-
-#[tokio::main(flavor = "current_thread")]
-async fn sql(site: &Site, text: &str) {
-    use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
-    let url = format!("sqlite://{}", site.path("firstword.db").display());
-    let mut connection = SqliteConnection::connect(&url).await.unwrap();
-    sqlx::raw_sql(AssertSqlSafe(text.to_owned())).execute(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod files;
 mod jobs;
+mod people;
 mod site;
 mod watch;
 

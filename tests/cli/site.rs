@@ -51,6 +51,16 @@ impl Site {
     pub(crate) fn lines(&self, line: &str) -> Vec<Value> {
         self.done(line).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
+
+    /// Changes the database behind the program's back.
+    #[tokio::main(flavor = "current_thread")]
+    pub(crate) async fn sql(&self, text: &str) {
+        use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
+        let url = format!("sqlite://{}", self.path("firstword.db").display());
+        let mut connection = SqliteConnection::connect(&url).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(text.to_owned())).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
 }
 
 /// A time some hours ago.

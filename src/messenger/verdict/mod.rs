@@ -119,6 +119,7 @@ pub fn judge(answer: &Answer<'_>, doubt_transient: bool) -> Ending {
         subcode: error.and_then(|error| error.error_subcode),
         fbtrace_id: error.and_then(|error| error.fbtrace_id.clone()),
         detail: error.and_then(|error| error.message.clone()).or_else(|| unexplained(answer, body.is_some())),
+        variant: None,
     }
 }
 
@@ -133,6 +134,11 @@ fn accepted(body: &wire::Answer) -> Outcome {
 fn classify(error: &wire::GraphError, status: u16) -> Class {
     let code = error.code.unwrap_or(0);
     let subcode = error.error_subcode;
+    if code == 100 && says(error, "must be a valid id string") {
+        // "(#100) Param recipient[id] must be a valid ID string": we never send an id, so the permission is missing,
+        // for everybody (Login Connect FAQ).
+        return PageHold;
+    }
     let row = TABLE.iter().find(|(c, s, _)| *c == code && (s.is_none() || *s == subcode));
     match row {
         Some((_, _, class)) => *class,
@@ -142,6 +148,11 @@ fn classify(error: &wire::GraphError, status: u16) -> Class {
         None if (400..500).contains(&status) => Class::Retry(Then::Person),
         None => Uncertain,
     }
+}
+
+/// Whether the error's message has these words, in whatever case.
+fn says(error: &wire::GraphError, words: &str) -> bool {
+    error.message.as_deref().is_some_and(|message| message.to_lowercase().contains(words))
 }
 
 fn class_outcome(class: Class, error: &wire::GraphError, answer: &Answer<'_>, doubt_transient: bool) -> Outcome {

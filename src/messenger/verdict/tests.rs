@@ -142,3 +142,10 @@ fn transient_errors_may_be_doubted() {
     assert_eq!(judge(r#"{"error":{"code":1200}}"#), DOUBT);
     assert_eq!(judge(r#"{"error":{"code":10,"error_subcode":2018300}}"#), Outcome::Retry(Then::Page));
 }
+
+#[test]
+fn a_missing_permission_in_the_words_of_another_error_holds_the_page() {
+    let body = r#"{"error":{"message":"(#100) Param recipient[id] must be a valid ID string (e.g., \"123\")","type":"OAuthException","code":100}}"#;
+    assert_eq!(ending(400, body).outcome, Outcome::PageHold);
+    assert_eq!(outcome(400, 100, None), UNKNOWN_ID, "in other words it is about the person");
+}
