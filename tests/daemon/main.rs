@@ -18,6 +18,7 @@ mod support;
 
 mod alarms;
 mod away;
+mod batch;
 mod crash;
 mod database;
 mod doubt;
@@ -65,6 +66,7 @@ macro_rules! on_both {
 }
 
 on_both! {
+    batch { a_batch_waits_for_its_tick_unless_somebody_cannot }
     flow { an_opt_in_is_answered a_plain_insert_is_sent the_site_and_then_the_webhook_are_one_message }
     gate { a_frozen_process_sends_nothing_late a_stop_before_the_connection_stands_wins what_has_not_left_is_given_back_at_the_stop }
     holds { an_operator_and_the_platform_hold_a_page }

@@ -38,6 +38,7 @@ mod reports;
 mod site;
 mod stress;
 mod upkeep;
+mod weeks;
 
 /// Makes each case a test on each engine.
 macro_rules! conformance {
@@ -155,6 +156,8 @@ conformance! {
         a_batch_is_open_while_something_is_left whoever_is_left_waits_for_the_next_batch
     }
     backlog {
+        what_a_day_brought_is_counted_by_variant the_variant_that_was_sent_is_kept
+        a_forecast_knows_rates_holds_failures_and_strangers an_outage_is_foreseen_and_alerted_before_anybody_is_missed
         who_can_still_be_missed_is_counted_in_buckets what_became_of_the_latest_attempts
     }
     groups {
@@ -166,6 +169,7 @@ conformance! {
         claims_among_arrivals the_same_login_on_two_nodes overlapping_groups_in_opposite_order
         ticks_of_one_job_on_two_nodes purge_against_fresh_consent a_stop_and_its_link_pass_each_other
     }
+    weeks { weeks_of_jobs_run_every_tick_once batches_miss_nobody_whom_sending_at_once_would_reach }
     stress { three_nodes_at_once }
 }
 

@@ -61,6 +61,7 @@ pub(crate) async fn what_the_platform_said_is_kept(ground: Ground) {
         subcode: Some(1_357_046),
         fbtrace_id: Some("Atrace".into()),
         detail: Some("An unknown error occurred: ünïcode".into()),
+        variant: None,
     };
     ground.record(Signal::Attempt { optin: claim.optin, attempt: claim.attempt, ending: Some(ending) }).await;
     let attempt = ground.store.attempts_of(claim.optin).await.unwrap().remove(0);

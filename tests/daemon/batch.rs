@@ -1,0 +1,81 @@
+//! Batches: sent on the ticks of a job, by the daemon or by cron beside it or without it, and at once to whoever cannot
+//! wait.
+
+use std::fs;
+use std::time::Duration;
+
+use firstword::clock::{Clock, SystemClock};
+use firstword::sandbox::Behaviour;
+
+use crate::database::Database;
+use crate::place::{Place, until};
+use crate::platform::Platform;
+use crate::process::Daemon;
+
+/// Batches by a job with this cron line.
+fn batches(place: &mut Place, schedule: &str) {
+    place.set("[send]\nmode = \"batch\"\n[jobs]\ndir = \"jobs\"");
+    fs::create_dir(place.path("jobs")).unwrap();
+    let job = format!("name = \"send\"\ntask = \"send-batch\"\nschedule = \"{schedule}\"\ncatch_up = \"skip\"\n");
+    place.write("jobs/send.toml", job);
+}
+
+/// A daily tick, three hours from now.
+fn in_three_hours() -> String {
+    let then = SystemClock::new().now().plus(Duration::from_hours(3)).to_string();
+    let part = |from: usize| then.get(from..from + 2).unwrap().to_owned();
+    format!("{} {} * * *", part(14), part(11))
+}
+
+pub(crate) async fn a_batch_waits_for_its_tick_unless_somebody_cannot(mut place: Place) {
+    let platform = Platform::of(&mut place).await;
+    batches(&mut place, &in_three_hours());
+    let daemon = Daemon::ready(&place).await;
+    let database = Database::of(&place).await;
+    platform.opt_in("anna", Behaviour::Silent).await;
+    database.becomes("anna", "pending").await;
+    // Two hours are left of bert's window, and three until the next tick.
+    platform.register("bert");
+    let ago = SystemClock::new().now().minus(Duration::from_hours(22)).ms();
+    place.json(&format!("optin add --login-id bert --opted-in-at {ago} --json"));
+    database.becomes("bert", "sent").await;
+    assert_eq!(place.json("optin show anna --json")["state"], "pending", "she can wait");
+
+    // Cron beside the daemon: one of them sends, and nobody twice.
+    let ran = place.json("job run send --json");
+    assert_eq!((&ran["result"], &ran["detail"]), (&"done".into(), &"left 0, waited 1".into()));
+    database.becomes("anna", "sent").await;
+    assert_eq!(place.json("job run send --json")["result"], "taken");
+    let forecast = place.json("status --json")["pages"][0]["forecast"].clone();
+    assert_eq!((&forecast["waiting"], &forecast["will_miss"]), (&0.into(), &0.into()));
+
+    // And without one.
+    daemon.kill();
+    platform.register("carl");
+    place.json("optin add --login-id carl --json");
+    let ran = place.json("job run send --now --json");
+    assert_eq!((&ran["result"], &ran["detail"]), (&"done".into(), &"left 0, waited 1".into()));
+    assert_eq!(place.json("optin show carl --json")["state"], "sent");
+    let report = platform.clean();
+    assert_eq!((report.requests, report.delivered), (3, 3));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_daemon_sends_on_its_ticks() {
+    let mut place = Place::sqlite();
+    let platform = Platform::of(&mut place).await;
+    batches(&mut place, "*/2 * * * * *");
+    let _daemon = Daemon::ready(&place).await;
+    for name in ["anna", "bert", "carl"] {
+        platform.opt_in(name, Behaviour::Silent).await;
+        Database::of(&place).await.becomes(name, "sent").await;
+    }
+    let runs = until("a run is noted", async || {
+        let runs = place.json("job list send --json")[0]["runs"].clone();
+        runs.as_array()
+            .is_some_and(|runs| runs.iter().filter(|run| run["result"] == "done").count() >= 3)
+            .then_some(runs)
+    });
+    assert!(runs.await.as_array().unwrap().iter().all(|run| run["result"] != "failed"));
+    assert_eq!(platform.clean().delivered, 3);
+}
