@@ -95,7 +95,7 @@ impl PageRow {
     #[must_use]
     pub fn stopped_until(&self) -> Timestamp {
         let held = self.held_since.map(|_| self.held_until.unwrap_or(Timestamp::LATEST));
-        held.unwrap_or_default().max(self.paused_until)
+        held.unwrap_or_default().max(self.paused_until).max(self.stopped_until)
     }
 }
 
