@@ -104,7 +104,7 @@ fn listed(row: &PageRow, holds: &[Hold], counts: &[Count], window: Window, now: 
     });
     let owned = holds
         .iter()
-        .filter(|hold| hold.page == row.page && hold.until.is_none_or(|until| until > now))
+        .filter(|hold| hold.page == row.page && hold.holds(now))
         .map(|hold| Held::new(hold.owner.as_str(), hold.reason.clone(), hold.since, hold.until));
     let mine = counts.iter().filter(|count| count.page == row.page && count.state.is_waiting());
     let stop = mine.clone().map(|count| window.hard_stop(count.earliest)).min();

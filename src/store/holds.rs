@@ -30,6 +30,14 @@ pub struct Hold {
     pub until: Option<Timestamp>,
 }
 
+impl Hold {
+    /// Whether its time is not over.
+    #[must_use]
+    pub fn holds(&self, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| until > now)
+    }
+}
+
 /// A page that the breaker holds, nobody probes and somebody waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Held {

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Mode};
 use crate::domain::alert::Kind;
 use crate::domain::forecast::Forecast;
+use crate::domain::hold::Owner;
 use crate::domain::time::Timestamp;
 use crate::domain::window::Window;
 use crate::store::Store;
@@ -80,6 +81,8 @@ struct Page {
     held_since: Option<Timestamp>,
     #[serde(serialize_with = "maybe_written")]
     held_until: Option<Timestamp>,
+    /// The holds that only their owner lifts.
+    holds: Vec<Owned>,
     #[serde(serialize_with = "maybe_written")]
     paused_until: Option<Timestamp>,
     /// What happens if nothing changes.
@@ -105,6 +108,16 @@ struct Variant {
     answered: u64,
     /// From 0 to 1.
     answer_rate: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Owned {
+    owner: Owner,
+    reason: String,
+    #[serde(serialize_with = "written")]
+    since: Timestamp,
+    #[serde(serialize_with = "maybe_written")]
+    until: Option<Timestamp>,
 }
 
 #[derive(Debug, Serialize)]
@@ -145,6 +158,7 @@ impl Status {
         let mut pages: Vec<Page> = names.into_iter().map(page).collect();
         look_ahead(&mut pages, config, store, now).await?;
         tell_variants(&mut pages, store).await?;
+        tell_holds(&mut pages, store, now).await?;
         let alerts = store.open_alerts().await?.into_iter().map(|alert| Alert {
             kind: alert.kind,
             cause: alert.cause,
@@ -198,6 +212,16 @@ async fn tell_variants(pages: &mut [Page], store: &Store) -> anyhow::Result<()> 
     Ok(())
 }
 
+/// The holds that have an owner, each with its page.
+async fn tell_holds(pages: &mut [Page], store: &Store, now: Timestamp) -> anyhow::Result<()> {
+    for hold in store.holds().await? {
+        if let Some(page) = pages.iter_mut().find(|page| page.id == hold.page.as_str() && hold.holds(now)) {
+            page.holds.push(Owned { owner: hold.owner, reason: hold.reason, since: hold.since, until: hold.until });
+        }
+    }
+    Ok(())
+}
+
 impl Page {
     fn of(name: &str, configured: bool, counts: &[Count], rows: &[PageRow], window: Window, now: Timestamp) -> Self {
         let mine: Vec<&Count> = counts.iter().filter(|count| count.page.as_str() == name).collect();
@@ -213,6 +237,7 @@ impl Page {
             held_for: held.and_then(|row| row.held_for.clone()),
             held_since: held.and_then(|row| row.held_since),
             held_until: held.and_then(|row| row.held_until),
+            holds: Vec::new(),
             paused_until: row.map(|row| row.paused_until).filter(|until| *until > now),
             forecast: Ahead::default(),
             variants: Vec::new(),

@@ -56,6 +56,11 @@ fn troubles(page: &Page, now: Timestamp) -> Vec<String> {
         let until = page.held_until.map_or_else(String::new, |until| format!(", next look {}", away(until, now)));
         troubles.push(format!("held for {reason} since {}{until}", time(since)));
     }
+    for hold in &page.holds {
+        let (owner, reason) = (hold.owner.as_str(), clean(&hold.reason));
+        let until = hold.until.map_or_else(String::new, |until| format!(", ends {}", away(until, now)));
+        troubles.push(format!("held by {owner}: {reason} since {}{until}", time(hold.since)));
+    }
     if let Some(count) = page.states.get(State::Uncertain.as_str()).filter(|count| **count > 0) {
         troubles.push(format!("{count} in doubt; `firstword optin doubts` tells why they are not sent again"));
     }
