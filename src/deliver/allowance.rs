@@ -2,19 +2,34 @@
 //! draws on the same allowance.
 
 use super::{Delivery, Page};
+use crate::domain::budget::USED_UP;
+use crate::domain::ids::PageId;
 use crate::messenger::usage::Usage;
 
 impl Delivery {
-    /// Heeds what an answer's headers say, and tells the other nodes where it matters to them.
+    /// Heeds what an answer's headers say, and tells the other nodes where it matters to them. All pages draw on the
+    /// app's allowance: used up, every one of them waits.
     pub(super) async fn heed(&self, page: &Page, usage: Usage) {
         self.metrics.usage(page.id.as_str(), usage.percent);
         if !self.pace.heed(&page.id, usage.percent) && usage.regain.is_none() {
             return;
         }
-        let kept = self.store.note_usage(&page.id, usage.percent, usage.regain, self.clock.now());
+        self.note(&page.id, usage).await;
+        if usage.app >= USED_UP {
+            let app = Usage { percent: usage.app, regain: None, ..usage };
+            let pages = self.pages.borrow().clone();
+            for other in pages.iter().filter(|other| other.id != page.id) {
+                self.pace.heed(&other.id, app.percent);
+                self.note(&other.id, app).await;
+            }
+        }
+    }
+
+    async fn note(&self, page: &PageId, usage: Usage) {
+        let kept = self.store.note_usage(page, usage.percent, usage.regain, self.clock.now());
         if let Err(error) = kept.await {
             // The next answer says it again.
-            tracing::debug!(page = %page.id, error = error.chain(), "the usage is not kept");
+            tracing::debug!(page = %page, error = error.chain(), "the usage is not kept");
         }
     }
 }

@@ -5,11 +5,16 @@ use std::time::Duration;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
+/// The app's header; read before all others.
+const APP: &str = "x-app-usage";
+
 /// What the usage headers say. They come only once enough calls have been made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usage {
     /// The highest of all percentages; may exceed 100.
     pub percent: u32,
+    /// The highest percentage of the app, on which all its pages draw.
+    pub app: u32,
     /// How long until calls are accepted again, where the platform says so.
     pub regain: Option<Duration>,
 }
@@ -19,11 +24,14 @@ impl Usage {
     #[must_use]
     pub fn read(headers: &HeaderMap) -> Option<Self> {
         let mut found: Option<Self> = None;
-        for name in ["x-app-usage", "x-page-usage", "x-business-use-case-usage"] {
+        for name in [APP, "x-page-usage", "x-business-use-case-usage"] {
             let text = headers.get(name).and_then(|value| value.to_str().ok());
             let Some(value) = text.and_then(|text| serde_json::from_str::<Value>(text).ok()) else { continue };
-            let usage = found.get_or_insert(Self { percent: 0, regain: None });
+            let usage = found.get_or_insert(Self { percent: 0, app: 0, regain: None });
             usage.add(&value);
+            if name == APP {
+                usage.app = usage.percent;
+            }
         }
         found
     }
@@ -63,9 +71,9 @@ mod tests {
     #[test]
     fn headers_as_documented() {
         let app = read("x-app-usage", r#"{"call_count":28,"total_time":25,"total_cputime":144}"#);
-        assert_eq!(app, Some(Usage { percent: 144, regain: None }));
+        assert_eq!(app, Some(Usage { percent: 144, app: 144, regain: None }));
         let business = r#"{"112130216863063":[{"type":"messenger","call_count":9,"total_cputime":1,"total_time":2,"estimated_time_to_regain_access":19}]}"#;
-        let expected = Usage { percent: 9, regain: Some(Duration::from_mins(19)) };
+        let expected = Usage { percent: 9, app: 0, regain: Some(Duration::from_mins(19)) };
         assert_eq!(read("x-business-use-case-usage", business), Some(expected));
         assert_eq!(read("x-page-usage", "not json"), None);
         assert_eq!(Usage::read(&HeaderMap::new()), None);
