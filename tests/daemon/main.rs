@@ -69,7 +69,10 @@ on_both! {
     batch { a_batch_waits_for_its_tick_unless_somebody_cannot }
     flow { an_opt_in_is_answered a_plain_insert_is_sent the_site_and_then_the_webhook_are_one_message }
     gate { a_frozen_process_sends_nothing_late a_stop_before_the_connection_stands_wins what_has_not_left_is_given_back_at_the_stop }
-    holds { an_operator_and_the_platform_hold_a_page }
+    holds {
+        an_operator_and_the_platform_hold_a_page a_resumed_page_has_its_token_read_again
+        a_reload_changes_token_and_message the_apps_used_up_allowance_pauses_every_page
+    }
     crash { killed_with_requests_in_flight }
     kills { killed_again_and_again }
     late { an_answer_that_waited_for_a_frozen_process_counts evidence_and_a_stop_while_the_request_is_out }
