@@ -17,6 +17,7 @@ mod ending;
 mod happening;
 mod many;
 mod node;
+mod outage;
 mod people;
 mod platform;
 mod play;

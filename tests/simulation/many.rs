@@ -1,6 +1,6 @@
 //! Many seeds, on all processors.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -10,7 +10,8 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
 use crate::ending::KEY;
-use crate::play::{Played, Tally, play};
+use crate::play::{Day, Played, Tally, play, play_day};
+use crate::scenario::Scenario;
 
 /// Which seeds.
 #[derive(Debug, Clone, Copy)]
@@ -89,11 +90,31 @@ fn complaint(seed: u64, played: &Played) -> Option<String> {
 
 /// Plays one seed, on a thread's own runtime and a file of its own.
 pub(crate) fn play_one(seed: u64, loud: bool) -> Played {
-    let dir = directory();
-    let database = dir.path().join("firstword.db");
-    std::fs::write(&database, template()).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(play(seed, &database, loud))
+    let house = House::new();
+    house.runtime.block_on(play(seed, &house.database, loud))
+}
+
+/// Plays a chosen scenario in the same way.
+pub(crate) fn play_chosen(scenario: Scenario) -> Day {
+    let house = House::new();
+    house.runtime.block_on(play_day(scenario, &house.database))
+}
+
+/// Where one simulation plays.
+struct House {
+    runtime: tokio::runtime::Runtime,
+    database: PathBuf,
+    _dir: tempfile::TempDir,
+}
+
+impl House {
+    fn new() -> Self {
+        let dir = directory();
+        let database = dir.path().join("firstword.db");
+        std::fs::write(&database, template()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        Self { runtime, database, _dir: dir }
+    }
 }
 
 /// In memory where there is such a place: the disk has no part in the simulation.

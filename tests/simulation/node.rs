@@ -188,6 +188,7 @@ impl Node {
         {
             let mut world = self.world.lock().unwrap();
             taken.claims.iter().for_each(|claim| world.claimed(self.number, asked_at, claim));
+            world.probes += if probes { taken.claims.len() as u64 } else { 0 };
         }
         // A probe leaves out whoever was tried under the hold.
         if !probes {

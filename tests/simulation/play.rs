@@ -18,13 +18,15 @@ use crate::node::{FOR_EVER, Ground, Node};
 use crate::people::{Script, gather, page};
 use crate::platform::Shared;
 use crate::promise::{Broken, Promise};
-use crate::raw::Raw;
+use crate::raw::{Raw, Stored};
 use crate::scenario::Scenario;
 use crate::stage::{ActorId, Next, Parked, Part, START, Stage, Step};
-use crate::world::{Fact, World};
+use crate::world::{Fact, Person, World};
 
 /// A simulation that takes more turns than this does not come to rest.
 const MOST_STEPS: u64 = 20_000;
+/// The same for each person, where there are many.
+const MOST_STEPS_EACH: u64 = 200;
 const MOST_CRASHES: u32 = 8;
 const MOST_PAUSES: u32 = 12;
 /// The most actors in one group commit.
@@ -91,17 +93,40 @@ pub(crate) struct Play {
 /// Plays one seed in a directory of its own.
 pub(crate) async fn play(seed: u64, database: &Path, loud: bool) -> Played {
     fastrand::seed(seed);
-    let url = format!("sqlite://{}", database.display());
-    let mut play = Play::new(seed, loud, database, url).await;
+    let stage = Stage::new(seed, loud);
+    let scenario = stage.dice(Scenario::of);
+    let mut play = Play::new(stage, scenario, database).await;
     let last = play.run().await;
     play.finish(last).await
 }
 
+/// A day of a chosen scenario, and what it left.
+#[derive(Debug)]
+pub(crate) struct Day {
+    pub(crate) played: Played,
+    pub(crate) rows: Vec<Stored>,
+    pub(crate) people: Vec<Person>,
+    /// How many people were claimed to probe a held page.
+    pub(crate) probes: u64,
+}
+
+/// Plays a chosen scenario, in a directory of its own.
+pub(crate) async fn play_day(scenario: Scenario, database: &Path) -> Day {
+    const SEED: u64 = 1;
+    fastrand::seed(SEED);
+    let mut play = Play::new(Stage::new(SEED, false), scenario, database).await;
+    let last = play.run().await;
+    let rows = play.raw.rows().await;
+    let world = Arc::clone(&play.world);
+    let played = play.finish(last).await;
+    let mut world = world.lock().unwrap();
+    Day { played, rows, people: std::mem::take(&mut world.people), probes: world.probes }
+}
+
 impl Play {
-    async fn new(seed: u64, loud: bool, database: &Path, url: String) -> Self {
-        let stage = Stage::new(seed, loud);
+    async fn new(stage: Stage, scenario: Scenario, database: &Path) -> Self {
+        let url = format!("sqlite://{}", database.display());
         let calendar = Calendar::default();
-        let scenario = stage.dice(Scenario::of);
         let people = stage.dice(|dice| gather(dice, &scenario, &calendar));
         let world = World {
             stage: stage.clone(),
@@ -109,6 +134,7 @@ impl Play {
             people,
             taken: HashMap::default(),
             heard: HashSet::default(),
+            probes: 0,
             step: 0,
             broken: None,
         };
@@ -183,8 +209,9 @@ impl Play {
                 return Some(broken);
             }
             self.tally.steps += 1;
-            if self.tally.steps > MOST_STEPS {
-                let what = format!("no rest after {MOST_STEPS} turns; {}", ending::open(&self.raw).await);
+            let most = MOST_STEPS.max(MOST_STEPS_EACH * self.scenario.people as u64);
+            if self.tally.steps > most {
+                let what = format!("no rest after {most} turns; {}", ending::open(&self.raw).await);
                 self.world.lock().unwrap().breaks(Promise::NeverForgotten, what);
                 continue;
             }

@@ -35,12 +35,15 @@ pub(crate) struct Interest {
 }
 
 #[derive(Clone)]
-pub(crate) struct Raw(Arc<Mutex<SqliteConnection>>);
+pub(crate) struct Raw(Arc<Mutex<SqliteConnection>>, Known);
+
+/// The interest as it was last read, and the version of the data then.
+type Known = Arc<std::sync::Mutex<Option<(i64, Interest)>>>;
 
 impl Raw {
     pub(crate) async fn open(path: &std::path::Path) -> Self {
         let options = SqliteConnectOptions::new().filename(path).disable_statement_logging();
-        Self(Arc::new(Mutex::new(options.connect().await.unwrap())))
+        Self(Arc::new(Mutex::new(options.connect().await.unwrap())), Known::default())
     }
 
     pub(crate) async fn close(self) {
@@ -51,6 +54,8 @@ impl Raw {
 
     /// What the README tells sites to do.
     pub(crate) async fn insert(&self, page: &PageId, login: &LoginId, at: Timestamp) {
+        // The version tells of other connections' commits alone.
+        *self.1.lock().unwrap() = None;
         sqlx::query("INSERT INTO optins (page_id, login_id, opted_in_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
             .bind(page.as_str())
             .bind(login.as_str())
@@ -61,6 +66,11 @@ impl Raw {
     }
 
     pub(crate) async fn interest(&self, window: &Window) -> Interest {
+        let mut conn = self.0.lock().await;
+        let version = sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut *conn).await.unwrap();
+        if let Some((_, interest)) = self.1.lock().unwrap().filter(|(known, _)| *known == version) {
+            return interest;
+        }
         let row = sqlx::query(
             "SELECT (SELECT min(t) FROM (
                         SELECT min(next_attempt_at) AS t FROM optins WHERE state = 'retrying'
@@ -71,11 +81,13 @@ impl Raw {
                     (SELECT min(opted_in_at) + $1 FROM optins WHERE state = 'pending')",
         )
         .bind(millis(window.usable()))
-        .fetch_one(&mut *self.0.lock().await)
+        .fetch_one(&mut *conn)
         .await
         .unwrap();
         let time = |at: usize| row.get::<Option<i64>, _>(at).map(Timestamp::from_ms);
-        Interest { due: time(0), pending: row.get(1), stop: time(2) }
+        let interest = Interest { due: time(0), pending: row.get(1), stop: time(2) };
+        *self.1.lock().unwrap() = Some((version, interest));
+        interest
     }
 
     /// How many wait on a page, which nothing holds, who are more urgent than this and opted in after the cut-off.

@@ -176,6 +176,21 @@ impl Scenario {
         }
     }
 
+    /// Many people through a day in which nothing is amiss but what the platform does for a while.
+    pub(crate) fn spell(people: usize, pages: usize, rate: f64, spell: Spell) -> Self {
+        Self {
+            nodes: 1,
+            people,
+            pages,
+            budget: Budget::per_second(rate),
+            spells: vec![spell],
+            rush: Duration::from_hours(24),
+            echoes: false,
+            lost_stop: 0.0,
+            ..Self::crowd(&mut Dice::of(0))
+        }
+    }
+
     pub(crate) fn window(&self) -> Window {
         self.policy.window
     }

@@ -89,6 +89,8 @@ pub(crate) struct World {
     pub(crate) taken: HashMap<AttemptId, Taken>,
     /// Stops of attempts that reached their node.
     pub(crate) heard: HashSet<(usize, AttemptId)>,
+    /// How many people were claimed to probe a held page.
+    pub(crate) probes: u64,
     /// The number of the present step.
     pub(crate) step: u64,
     pub(crate) broken: Option<Broken>,
