@@ -98,7 +98,7 @@ async fn postgres_plans() {
         rows.iter().map(|row| row.get::<String, _>(0)).collect::<Vec<_>>().join("\n")
     };
     let claim =
-        "'1', 1780050000000, 1780040000000, 20, 50000, 0, 1780050015000, 'n', 'c', 1780060000000, 1780045000000";
+        "'1', 1780050000000, 1780040000000, 20, 50000, 0, 1780050015000, 'n', 'c', 1780060000000, 1780045000000, 0";
     let claim = (sql::claim::WHOLE, "optins_claim", claim);
     // The driver keeps statements prepared, and the server may plan them with or without their values.
     for mode in ["force_custom_plan", "force_generic_plan"] {
