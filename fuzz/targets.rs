@@ -6,6 +6,7 @@ use std::path::Path;
 use firstword::cli::optin::Format;
 use firstword::commands::judge_import;
 use firstword::config::{self, Environment};
+use firstword::domain::hold::PageOrder;
 use firstword::domain::keyed::StoreKey;
 use firstword::domain::signal::Signal;
 use firstword::domain::time::Timestamp;
@@ -30,6 +31,10 @@ pub fn webhook(bytes: &[u8]) {
             Signal::OptIn(optin) => assert!(optin.at.is_none_or(|at| at.ms() <= NOW.ms() + 300_000), "of the future"),
             Signal::Person { links, .. } => assert!(!links.is_empty(), "about nobody"),
             Signal::Unparsed { raw, .. } => assert!(raw.len() <= bytes.len(), "longer than what came"),
+            Signal::Page { order: PageOrder::Blocked { reason, .. } | PageOrder::Warned { reason }, .. } => {
+                assert!(reason.chars().count() <= 300 && !reason.contains(char::is_control), "a reason that is no line");
+            }
+            Signal::Page { order: PageOrder::Unblocked { .. }, .. } => {}
             _ => unreachable!("no event is a command"),
         }
     }
