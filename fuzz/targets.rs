@@ -32,7 +32,10 @@ pub fn webhook(bytes: &[u8]) {
             Signal::Person { links, .. } => assert!(!links.is_empty(), "about nobody"),
             Signal::Unparsed { raw, .. } => assert!(raw.len() <= bytes.len(), "longer than what came"),
             Signal::Page { order: PageOrder::Blocked { reason, .. } | PageOrder::Warned { reason }, .. } => {
-                assert!(reason.chars().count() <= 300 && !reason.contains(char::is_control), "a reason that is no line");
+                assert!(
+                    reason.chars().count() <= 300 && !reason.contains(char::is_control),
+                    "a reason that is no line"
+                );
             }
             Signal::Page { order: PageOrder::Unblocked { .. }, .. } => {}
             _ => unreachable!("no event is a command"),

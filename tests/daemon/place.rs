@@ -18,8 +18,9 @@ pub(crate) const API_TOKEN: &str = "site-token";
 pub(crate) const MESSAGE: &str = r#"{"text": "Hello, I am the automated assistant of our shop.",
     "quick_replies": [{"content_type": "text", "title": "Hello", "payload": "HELLO"}]}"#;
 
-/// How long a state is waited for. Far longer than it takes: other work shares the machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(45);
+/// How long a state is waited for. Far longer than it takes: other work shares the machine, and a held page is probed
+/// after a minute.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Waits for something to be seen.
 pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
