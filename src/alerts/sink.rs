@@ -127,6 +127,7 @@ fn log(notice: &str) {
     let (kind, cause, event, text) = (word("kind"), word("cause"), word("event"), word("text"));
     match (event.as_str(), word("severity").as_str()) {
         ("resolved", _) => tracing::info!(kind, cause, event, "alert: {text}"),
+        ("reported", _) => tracing::info!(kind, cause, event, "{text}"),
         ("raised" | "repeated", "problem") => tracing::error!(kind, cause, event, "alert: {text}"),
         _ => tracing::warn!(kind, cause, event, "alert: {text}"),
     }

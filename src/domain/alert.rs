@@ -60,6 +60,8 @@ words! {
         NodeOutdated = "node_outdated",
         /// Notices do not arrive (channel).
         Undelivered = "undelivered",
+        /// What a day brought (`all pages`): told once, never open.
+        DailyReport = "daily_report",
         /// A unit of systemd failed (unit); never a row.
         UnitFailed = "unit_failed",
         /// Somebody tries whether alerts arrive (host); never a row.
@@ -81,6 +83,7 @@ impl Kind {
             | Self::NodeOutdated
             | Self::ClockSkew
             | Self::Undelivered
+            | Self::DailyReport
             | Self::Test
             | Self::WebhookSilence
             | Self::JobFailing => Severity::Warning,
@@ -104,6 +107,12 @@ impl Kind {
                 | Self::UnparsableEvents
                 | Self::PolicyEnforcement
         )
+    }
+
+    /// Whether it only tells what was: such a notice is told once, and is never open.
+    #[must_use]
+    pub const fn is_news(self) -> bool {
+        matches!(self, Self::DailyReport)
     }
 
     /// What it means, in a few words before the cause.
@@ -135,6 +144,7 @@ impl Kind {
             Self::StoreRewound => "the database lost commits",
             Self::NodeOutdated => "a node is outdated",
             Self::Undelivered => "notices do not arrive",
+            Self::DailyReport => "the last 24 hours",
             Self::UnitFailed => "a unit failed",
             Self::Test => "somebody tries whether alerts arrive",
         }
@@ -176,6 +186,7 @@ impl Kind {
             Self::StoreRewound => "find out what was lost, then `firstword store accept`",
             Self::NodeOutdated => "upgrade, or reload, that node",
             Self::Undelivered => "check the address, or the program, that the cause names; what is too old is dropped",
+            Self::DailyReport => "nothing needs to be done; `firstword status` shows how it stands now",
             Self::UnitFailed => "`systemctl status` shows its state; an exit code of 2 or 3 needs you, not a restart",
             Self::Test => "nothing needs to be done",
         }
@@ -218,6 +229,8 @@ words! {
         Repeated = "repeated",
         /// It is over.
         Resolved = "resolved",
+        /// It is no alert, but news: nothing follows.
+        Reported = "reported",
     }
 }
 
@@ -284,10 +297,12 @@ impl Notice {
             Step::Raised => self.severity.as_str().to_uppercase(),
             Step::Repeated => format!("STILL {}", self.severity.as_str().to_uppercase()),
             Step::Resolved => "RESOLVED".to_owned(),
+            Step::Reported => "REPORT".to_owned(),
         };
         let times = if self.times > 1 { format!(" ({} times)", self.times) } else { String::new() };
         let detail = if self.detail.is_empty() { String::new() } else { format!(": {}", self.detail) };
-        let remedy = if self.event == Step::Resolved { String::new() } else { format!(". {}", self.remedy) };
+        let over = matches!(self.event, Step::Resolved | Step::Reported);
+        let remedy = if over { String::new() } else { format!(". {}", self.remedy) };
         format!("{word} {}: {}, {}{times}{detail}{remedy}", self.kind, self.kind.title(), self.cause)
     }
 }

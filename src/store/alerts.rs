@@ -43,6 +43,13 @@ impl Store {
             .await
     }
 
+    /// Tells every channel once what was, for a kind that is news: it is never open, nor counted, nor said again.
+    pub async fn report(&self, news: Alert, now: Timestamp) -> Result<()> {
+        self.intake
+            .errand(move |conn| Box::pin(async move { raise(conn, sql::alerts::REPORT, &news, now).await }))
+            .await
+    }
+
     /// Ends an alert, if it is open: for what is over. Returns whether it was.
     pub async fn resolve(&self, kind: Kind, cause: String, now: Timestamp) -> Result<bool> {
         self.intake
@@ -126,7 +133,7 @@ impl Store {
     }
 }
 
-/// Raises an alert by one of the two statements that do.
+/// Raises an alert, or puts down news, by one of the statements that do.
 pub(super) async fn raise(
     conn: &mut Conn,
     statement: &'static super::engine::Sql,
@@ -143,6 +150,7 @@ impl Untold {
     /// What was not told at all is told as new first, even where it is over by now.
     fn step(&self) -> Step {
         match (self.told_at, self.resolved_at) {
+            _ if self.row.kind.is_news() => Step::Reported,
             (None, _) => Step::Raised,
             (Some(_), Some(_)) => Step::Resolved,
             (Some(_), None) => Step::Repeated,
@@ -166,7 +174,8 @@ impl Untold {
                 [(*channel).into(), subject.as_str().into(), body.as_str().into(), now.ms().into(), only_lasts.into()];
             conn.run(sql::outbox::TELL, &values).await?;
         }
-        let values = [self.id.into(), now.ms().into(), i64::from(step == Step::Resolved).into()];
+        let last = matches!(step, Step::Resolved | Step::Reported);
+        let values = [self.id.into(), now.ms().into(), i64::from(last).into()];
         conn.run(sql::alerts::TOLD, &values).await.map(drop)
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Watch;
+use crate::domain::alert::{Alert, Kind};
 use crate::domain::ids::PageId;
 use crate::domain::job::TaskReport;
 use crate::store::Result;
@@ -13,7 +14,8 @@ use crate::store::tally::Tally;
 const DAY: Duration = Duration::from_hours(24);
 
 impl Watch {
-    /// Says in the log what the last 24 hours brought. The counts are kept with the job's run.
+    /// Says in the log, and by one notice to every alerts' sink, what the last 24 hours brought. The counts are kept
+    /// with the job's run.
     pub async fn daily_report(&self) -> Result<TaskReport> {
         let now = self.clock.now();
         let tallies = self.store.tallies(now.minus(DAY)).await?;
@@ -42,6 +44,8 @@ impl Watch {
             );
             all.add(tally);
         }
+        let news = Alert::new(Kind::DailyReport, "all pages", in_words(&all, pages.values(), &tallies));
+        self.store.report(news, now).await?;
         Ok(TaskReport::of([
             ("opted_in", all.opted_in),
             ("sent", all.sent),
@@ -52,6 +56,28 @@ impl Watch {
             ("uncertain", all.uncertain),
         ]))
     }
+}
+
+/// The day in one line: all pages, each page, each variant.
+fn in_words<'a>(all: &Tally, pages: impl Iterator<Item = &'a Tally>, tallies: &[Tally]) -> String {
+    let counts = |tally: &Tally| {
+        let Tally { opted_in, sent, answered, missed, opted_out, waiting, uncertain, .. } = tally;
+        format!(
+            "{opted_in} opted in, {sent} sent, {answered} answered ({}), {missed} missed, {opted_out} opted out, \
+             {waiting} waiting, {uncertain} uncertain",
+            percent(tally)
+        )
+    };
+    let mut parts = vec![counts(all)];
+    parts.extend(pages.map(|tally| format!("page {}: {}", tally.page, counts(tally))));
+    parts.extend(tallies.iter().filter_map(|tally| {
+        let (variant, rate) = (tally.variant.as_ref()?, percent(tally));
+        Some(format!(
+            "page {}, variant {variant}: {} sent, {} answered ({rate})",
+            tally.page, tally.sent, tally.answered
+        ))
+    }));
+    parts.join("; ")
 }
 
 /// How many of those who were sent to answered, for people.

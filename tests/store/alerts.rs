@@ -1,13 +1,17 @@
 //! Alerts and the outbox: one alert for a cause, told once to each channel, in order, by one node at a time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use firstword::clock::ManualClock;
 use firstword::domain::alert::{Alert, Kind};
 use firstword::domain::outcome::Outcome;
 use firstword::domain::signal::Signal;
 use firstword::domain::time::Timestamp;
 use firstword::store::Store;
 use firstword::store::outbox::{Delivered, Taken};
+use firstword::watch::Watch;
+use firstword::watch::foresight::Foresight;
 
 use crate::ground::{Ground, NOW, accepted, ended, later, opt_in};
 
@@ -233,4 +237,34 @@ pub(crate) async fn alerts_of_a_group_share_its_transaction(ground: Ground) {
     ground.sql("ALTER TABLE elsewhere RENAME TO unparsed").await;
     ground.store.apply(vec![unknown, opt_in("anna", NOW)], NOW).await.unwrap();
     assert_eq!(open(&ground.store).await, [one("unknown_page", "77", "", 1)]);
+}
+
+pub(crate) async fn a_days_report_is_told_once_and_is_never_open(ground: Ground) {
+    ground.greeted("anna", "m.1").await;
+    ground.somebody("bert").await;
+    ground.sql("UPDATE optins SET variant = 'warm' WHERE login_id = 'anna'").await;
+    let store = &ground.store;
+    let foresight = Foresight::new(store.clone(), Arc::new(Vec::new), false);
+    let clock = Arc::new(ManualClock::at(later(1)));
+    let watch = Watch { store: store.clone(), clock, at_risk: Duration::from_hours(2), foresight };
+    let counts = watch.daily_report().await.unwrap().counts;
+    assert_eq!((counts["opted_in"], counts["sent"], counts["waiting"]), (2, 1, 1));
+    assert_eq!(open(store).await, []);
+    let channels = || vec!["log", "webhook"];
+    assert_eq!(store.tell_alerts(channels(), NOW, later(2)).await.unwrap(), 1);
+    for channel in channels() {
+        let taken = take(store, channel, later(2)).await;
+        assert_eq!(said(&taken), ["reported daily_report"]);
+        let body: serde_json::Value = serde_json::from_str(&taken[0].0.body).unwrap();
+        let all = "2 opted in, 1 sent, 0 answered (0.0%), 0 missed, 0 opted out, 1 waiting, 0 uncertain";
+        let detail = format!("{all}; page 1001: {all}; page 1001, variant warm: 1 sent, 0 answered (0.0%)");
+        assert_eq!((&body["detail"], &body["resolved_at"]), (&detail.as_str().into(), &serde_json::Value::Null));
+        assert_eq!(body["text"], format!("REPORT daily_report: the last 24 hours, all pages: {detail}"));
+        arrived(store, channel, taken).await;
+    }
+    // Neither an end nor a repetition follows, and the next day's is news of its own.
+    assert_eq!(store.tell_alerts(channels(), later(9_999), later(9_999)).await.unwrap(), 0);
+    watch.daily_report().await.unwrap();
+    assert_eq!(store.tell_alerts(channels(), NOW, later(9_999)).await.unwrap(), 1);
+    assert_eq!(said(&take(store, "log", later(9_999)).await), ["reported daily_report"]);
 }

@@ -144,6 +144,7 @@ conformance! {
         a_hold_is_alerted_and_its_end_too each_channel_is_told_once_and_again_while_it_lasts
         what_lasts_is_told_again_and_its_end_last what_was_over_before_it_was_told_is_told_in_order a_notice_has_one_carrier_at_a_time
         what_does_not_arrive_is_tried_again_and_then_told_elsewhere alerts_of_a_group_share_its_transaction
+        a_days_report_is_told_once_and_is_never_open
     }
     news {
         the_site_hears_of_a_whole_life the_site_hears_of_ends the_site_hears_what_it_asked_for

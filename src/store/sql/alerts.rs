@@ -26,6 +26,11 @@ statements! {
     RAISE = "alerts_raise" { both: [raise!("alerts.times + excluded.times")] }
     /// Raises an alert, or says anew how many it concerns. $1: kind, $2: cause, $3: detail, $4: now, $5: how many.
     RESTATE = "alerts_restate" { both: [raise!("excluded.times")] }
+    /// Puts down what is told once and is over at once. $1: kind, $2: cause, $3: detail, $4: now, $5: how many.
+    REPORT = "alerts_report" {
+        both: ["INSERT INTO alerts (kind, cause, detail, first_at, last_at, times, resolved_at)
+                VALUES ($1, $2, $3, $4, $4, $5, $4)"]
+    }
     /// Ends an alert. $1: kind, $2: cause, $3: now.
     RESOLVE = "alerts_resolve" {
         both: ["UPDATE alerts SET resolved_at = $3 WHERE kind = $1 AND cause = $2 AND resolved_at IS NULL"]
