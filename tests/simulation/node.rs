@@ -231,6 +231,7 @@ impl Node {
 
     /// One person's delivery, as the loop's own: send, record, leave.
     async fn flight(self: Arc<Self>, page: Page, claim: Claim, gate: Arc<Gate>) {
+        self.hear_again(claim.optin);
         let sent = self.delivery.send(&page, &claim, gate).await;
         self.stage.point("answered").await;
         self.flights.fetch_sub(1, Ordering::SeqCst);
@@ -245,7 +246,13 @@ impl Node {
         }
         self.stage.point("recorded").await;
         self.say(|| format!("attempt {attempt} of {optin}: {outcome}"));
-        let twice = self.world.lock().unwrap().scenario.recorded_twice;
+        let (twice, late) = {
+            let scenario = &self.world.lock().unwrap().scenario;
+            (scenario.recorded_twice, scenario.reported_late)
+        };
+        if self.stage.dice(|dice| dice.happens(late)) {
+            self.world.lock().unwrap().late_reports.insert(optin, signal.clone());
+        }
         if self.stage.dice(|dice| dice.happens(twice)) {
             // The commit's answer was lost, and the outcome is recorded again.
             let pause = self.stage.dice(|dice| {
@@ -260,6 +267,23 @@ impl Node {
         if self.delivery.pace.ended(&page.id, accepted) {
             self.delivery.store.work().ring();
         }
+    }
+
+    /// A node froze before it heard that its report was committed. It wakes while the person's next attempt is out, and
+    /// reports again.
+    fn hear_again(self: &Arc<Self>, optin: OptInId) {
+        let Some(signal) = self.world.lock().unwrap().late_reports.remove(&optin) else { return };
+        let pause = self.stage.dice(|dice| {
+            let most = *dice.one(&[50, 2000, 12_000]);
+            dice.ms(1, most)
+        });
+        let node = Arc::clone(self);
+        Arc::clone(self).enter("late report", async move {
+            node.stage.park("reports late", pause, Next::Lane).await;
+            node.delivery.record(signal).await;
+            node.stage.point("reported late").await;
+            node.say(|| format!("an earlier attempt of {optin} is reported again"));
+        });
     }
 
     /// The upkeep loop: every pass, with a turn between them.

@@ -135,6 +135,7 @@ impl Play {
             taken: HashMap::default(),
             heard: HashSet::default(),
             probes: 0,
+            late_reports: HashMap::default(),
             step: 0,
             broken: None,
         };

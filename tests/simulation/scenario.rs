@@ -65,6 +65,8 @@ pub(crate) struct Scenario {
     pub(crate) lost_stop: f64,
     pub(crate) repeated: f64,
     pub(crate) recorded_twice: f64,
+    /// How often an outcome is recorded once more while the person's next attempt is out.
+    pub(crate) reported_late: f64,
     pub(crate) slow_connection: f64,
     /// How often an operator acts.
     pub(crate) operator: f64,
@@ -134,6 +136,7 @@ impl Scenario {
             lost_stop: *dice.one(&[0.0, 0.3]),
             repeated: 0.15 * level,
             recorded_twice: 0.1 * level,
+            reported_late: 0.3 * level,
             slow_connection: 0.08 * level,
             operator: *dice.one(&[0.0, 0.05, 0.3]),
             crowded: false,
@@ -166,6 +169,7 @@ impl Scenario {
             slow_store: 0.0,
             repeated: 0.0,
             recorded_twice: 0.0,
+            reported_late: 0.0,
             slow_connection: 0.0,
             operator: 0.0,
             crowded: true,

@@ -4,8 +4,9 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use firstword::domain::ids::{AttemptId, LoginId, PageId, Psid};
+use firstword::domain::ids::{AttemptId, LoginId, OptInId, PageId, Psid};
 use firstword::domain::policy::UncertainPolicy;
+use firstword::domain::signal::Signal;
 use firstword::domain::time::Timestamp;
 use firstword::store::claim::Claim;
 
@@ -91,6 +92,8 @@ pub(crate) struct World {
     pub(crate) heard: HashSet<(usize, AttemptId)>,
     /// How many people were claimed to probe a held page.
     pub(crate) probes: u64,
+    /// Outcomes that are recorded once more when the person's next attempt is out.
+    pub(crate) late_reports: HashMap<OptInId, Signal>,
     /// The number of the present step.
     pub(crate) step: u64,
     pub(crate) broken: Option<Broken>,
