@@ -21,6 +21,12 @@ async fn stopped(mut daemon: Daemon) {
     assert_eq!(daemon.ended().await, Some(0), "{}", daemon.log());
 }
 
+/// Whoever comes from here on came after the loss, by whatever clock.
+async fn noticed_a_while_ago(database: &Database) {
+    let past = "SELECT count(*) FROM pages WHERE rewound_at < extract(epoch FROM clock_timestamp()) * 1000 - 1000";
+    until("it was noticed a while ago", async || (database.number(past).await > 0).then_some(())).await;
+}
+
 fn back_up(place: &Place) {
     for name in FILES.into_iter().filter(|name| place.path(name).exists()) {
         fs::copy(place.path(name), place.path(&format!("{name}.backup"))).unwrap();
@@ -129,6 +135,7 @@ async fn postgres_files_put_back_under_a_running_node_are_noticed() {
     assert_eq!(database.number("SELECT count(*) FROM optins").await, 1, "it has forgotten her");
     let again = format!(r#"{{"page_id": "{PAGE}", "login_id": "lost"}}"#);
     until("the site is heard", async || (daemon.site(&again).await.0 == 200).then_some(())).await;
+    noticed_a_while_ago(&database).await;
     platform.opt_in("late", Behaviour::Silent).await;
     assert_eq!(place.json("status --json")["pages"][0]["held_for"], "store rewound");
     database.sql("UPDATE optins SET opted_in_at = opted_in_at - 60000 WHERE login_id = 'lost'").await;
@@ -153,11 +160,12 @@ async fn postgres_a_standby_that_takes_over_is_held_by_default() {
     standby.promote().await;
     relay.lead_to(vec![Target::Unix(standby.socket())]);
     until("it says that it went back", async || daemon.log().contains("now on timeline 2").then_some(())).await;
+    let database = Database::at(&standby.url()).await;
+    noticed_a_while_ago(&database).await;
     until("late is acknowledged", async || {
         platform.sandbox.opt_in(PAGE, "late", Behaviour::Silent).await.then_some(())
     })
     .await;
-    let database = Database::at(&standby.url()).await;
     database.becomes("late", "pending").await;
     assert_eq!(place.json("status --json")["pages"][0]["held_for"], "store rewound");
     place.json("store accept --lost-since 2026-01-01T00:00:00Z --confirm 0 --json");
