@@ -1,6 +1,6 @@
 //! A page's check-up: what the platform says when it is asked about a page, and what that means.
 //!
-//! Whoever asks fills in a [`Look`]; [`judge`] is pure and reads it. What the platform refuses to say is a warning and
+//! Whoever asks fills in a [`Look`]; [`judge()`] is pure and reads it. What the platform refuses to say is a warning and
 //! never a clean bill: silence about a token's end is not a token without an end.
 //!
 //! Sources: Graph API, "Debug tokens" and "Handle errors"; Messenger Platform, "Webhooks". The fields of `debug_token`

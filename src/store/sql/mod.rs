@@ -1,5 +1,5 @@
 //! Every statement the store can send, by what it is about. Each has a name, which is its first comment line; the
-//! test that prepares them all on both engines takes them from [`all`] and [`batches`].
+//! test that prepares them all on both engines takes them from [`all`] and [`batches()`].
 
 use super::batch::Batch;
 use super::engine::Sql;
