@@ -46,6 +46,7 @@ async fn waiting_for(place: &mut Place, start_within: Duration) -> (Daemon, Full
     assert_eq!(daemon.site(&optin("anna")).await.0, 200);
     let database = Database::of(place).await;
     database.becomes("anna", "sending").await;
+    until("it knocks", async || full.knocked_at().then_some(())).await;
     (daemon, full, database)
 }
 
