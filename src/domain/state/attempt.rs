@@ -1,6 +1,6 @@
 //! What an attempt does to its row: the claim, and every way it can end.
 
-use super::{Context, Verdict, claimable, go, miss, past_hard_stop, policy_stop};
+use super::{Context, Verdict, claimable, go, miss, past_hard_stop, policy_stop, unreachable};
 use crate::domain::ids::AttemptId;
 use crate::domain::optin::{OptIn, Reason, State};
 use crate::domain::outcome::{Outcome, Then};
@@ -69,7 +69,7 @@ pub(super) fn surely_not(o: &mut OptIn, outcome: &Outcome, others_succeed: bool,
     match outcome {
         Outcome::Retry(then) => return temporary(o, *then, others_succeed, cx),
         Outcome::Throttled { regain } => again(o, regain.map(|wait| cx.now.plus(wait)), cx),
-        Outcome::PersonUnavailable(reason) => go(o, State::Unavailable, Some(*reason), cx),
+        Outcome::PersonUnavailable(reason) => unreachable(o, *reason, cx),
         Outcome::WindowClosed => miss(o, Reason::WindowClosed, cx),
         Outcome::PageHold => return held(o, Verdict::HoldPage, cx),
         Outcome::ContentHold => return held(o, Verdict::HoldContent, cx),
@@ -83,9 +83,7 @@ pub(super) fn temporary(o: &mut OptIn, then: Then, others_succeed: bool, cx: &Co
         o.doubtful += 1;
     }
     match then {
-        Then::Person if o.doubtful >= FEW_FOR_PERSON && others_succeed => {
-            go(o, State::Unavailable, Some(Reason::Unavailable), cx);
-        }
+        Then::Person if o.doubtful >= FEW_FOR_PERSON && others_succeed => unreachable(o, Reason::Unavailable, cx),
         Then::Page if o.doubtful >= FEW_FOR_PAGE => return held(o, Verdict::HoldPage, cx),
         Then::Content if o.doubtful >= FEW_FOR_PAGE => return held(o, Verdict::HoldContent, cx),
         Then::Again | Then::Person | Then::Page | Then::Content => again(o, None, cx),

@@ -15,7 +15,7 @@
 //! Every open state also leads to `opted_out` (at once, except that `sending` and `uncertain` first learn their end),
 //! and the waiting ones to `cancelled`. Facts (`maybe_greeted_at`, `opted_out_at`, ..) hold in every state:
 //!
-//! - `maybe_greeted_at` closes the way to `missed`, and to any new message unless `greet_again`.
+//! - `maybe_greeted_at` closes the ways to `missed` and `unavailable`, and to any new message unless `greet_again`.
 //! - `opted_out_at` closes every way back to sending.
 //! - Evidence of delivery wins over what the attempt itself reported.
 
@@ -146,6 +146,12 @@ fn miss(o: &mut OptIn, reason: Reason, cx: &Context<'_>) {
     } else {
         go(o, State::Missed, Some(reason), cx);
     }
+}
+
+/// The platform says that this person cannot be written to. An earlier message may have reached them all the same.
+fn unreachable(o: &mut OptIn, reason: Reason, cx: &Context<'_>) {
+    let state = if o.maybe_greeted_at.is_some() { State::Uncertain } else { State::Unavailable };
+    go(o, state, Some(reason), cx);
 }
 
 fn answer_over(o: &mut OptIn, cx: &Context<'_>) {

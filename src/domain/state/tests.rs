@@ -80,6 +80,21 @@ fn every_outcome_has_its_state() {
 }
 
 #[test]
+fn whoever_may_have_been_greeted_is_neither_missed_nor_unavailable() {
+    let outcomes = [
+        (Outcome::PersonUnavailable(Reason::UnknownId), Reason::UnknownId),
+        (Outcome::Retry(Then::Person), Reason::Unavailable),
+        (Outcome::WindowClosed, Reason::WindowClosed),
+    ];
+    for (outcome, reason) in outcomes {
+        let mut o = sending();
+        (o.maybe_greeted_at, o.resent_at, o.doubtful) = (Some(START), Some(START), 1);
+        apply(&mut o, &Event::Ended { attempt: AttemptId(1), outcome, others_succeed: true }, at(1));
+        assert_eq!((o.state, o.reason), (State::Uncertain, Some(reason)), "the first message may still be answered");
+    }
+}
+
+#[test]
 fn a_stop_closes_every_way_back_to_sending() {
     let stop = Event::OptedOut { at: at(1), reason: Reason::OptOutEvent };
     for outcome in [Outcome::Retry(Then::Again), Outcome::PageHold, Outcome::WindowClosed] {
