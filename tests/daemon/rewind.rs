@@ -53,9 +53,8 @@ async fn a_restored_backup_is_held_explained_and_never_sent_again() {
     platform.opt_in("early", Behaviour::Silent).await;
     Database::of(&place).await.becomes("early", "sent").await;
     // Somebody is stored and not sent to yet when the backup is made.
-    let page = |held: &str| {
-        format!("UPDATE pages SET held_since = {held}, held_until = {held}, generation = generation + 1")
-    };
+    let page =
+        |held: &str| format!("UPDATE pages SET held_since = {held}, held_until = {held}, generation = generation + 1");
     Database::of(&place).await.sql(&page("4000000000000")).await;
     platform.opt_in("open", Behaviour::Silent).await;
     Database::of(&place).await.becomes("open", "pending").await;

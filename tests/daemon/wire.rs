@@ -36,7 +36,9 @@ impl Full {
 
     /// Whether somebody waits at the door: a connection to here that is begun and not answered (state 2, `SYN_SENT`).
     pub(crate) fn knocked_at(&self) -> bool {
-        let SocketAddr::V4(addr) = self.listener.local_addr().unwrap() else { unreachable!("bound to an IPv4 address") };
+        let SocketAddr::V4(addr) = self.listener.local_addr().unwrap() else {
+            unreachable!("bound to an IPv4 address")
+        };
         let door = format!("{:08X}:{:04X}", u32::from_ne_bytes(addr.ip().octets()), addr.port());
         let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap();
         sockets.lines().any(|line| line.split_whitespace().skip(2).take(2).eq([door.as_str(), "02"]))
