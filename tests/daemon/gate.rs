@@ -161,6 +161,59 @@ async fn postgres_frozen_past_its_lease_it_sends_nothing() {
     assert!(!bytes.contains(&first) && times_written_to(&wire, "anna") == 1, "{bytes}");
 }
 
+/// Frozen past its lease and past the hard stop, and let in meanwhile: awake again it sends nothing, and says so itself.
+/// Nobody was greeted, so the person is missed, and not in doubt for ever.
+pub(crate) async fn frozen_past_its_lease_and_the_hard_stop_it_sends_nothing(mut place: Place) {
+    place.set("[policy]\nwindow = \"12s\"\nsafety_margin = \"500ms\"");
+    let (daemon, full, database) = waiting_for_a_connection(&mut place).await;
+    daemon.signal(Signal::STOP);
+    let wire = full.open().await;
+    until("the kernel connects for it", async || (wire.connections() == 1).then_some(())).await;
+    assert_eq!(database.attempts("anna").await[0].0, "under way", "it was frozen too late to mean anything");
+    let lease = database.number("SELECT lease_until FROM optins").await;
+    let other = matches!(database, Database::Postgres(_)).then(|| place.beside());
+    let _other = match &other {
+        Some(place) => Some(Daemon::ready(place).await),
+        None => None,
+    };
+    if other.is_some() {
+        database.becomes("anna", "uncertain").await;
+    }
+    // 12 s - 0.5 s - start_within 3 s - request_timeout 0.5 s.
+    let hard_stop = database.number("SELECT opted_in_at FROM optins").await + 8_000;
+    until("lease and hard stop are over", async || (now().ms() > lease.max(hard_stop) + 100).then_some(())).await;
+    daemon.signal(Signal::CONT);
+    is_missed_and_never_written_to(&database, &wire).await;
+}
+
+/// Awake again long before the attempt is too old, and a moment after the hard stop: that alone keeps the gate shut.
+pub(crate) async fn thawed_in_time_but_after_the_hard_stop_it_sends_nothing(mut place: Place) {
+    place.set("[policy]\nwindow = \"40s\"\nsafety_margin = \"1500ms\"");
+    let (daemon, full, database) = waiting_for(&mut place, Duration::from_secs(30)).await;
+    daemon.signal(Signal::STOP);
+    let wire = full.open().await;
+    until("the kernel connects for it", async || (wire.connections() == 1).then_some(())).await;
+    assert_eq!(database.attempts("anna").await[0].0, "under way", "it was frozen too late to mean anything");
+    // 40 s - 1.5 s - start_within 30 s - request_timeout 0.5 s.
+    let hard_stop = database.number("SELECT opted_in_at FROM optins").await + 8_000;
+    until("the hard stop is over", async || (now().ms() > hard_stop + 100).then_some(())).await;
+    daemon.signal(Signal::CONT);
+    is_missed_and_never_written_to(&database, &wire).await;
+    let took = database.number("SELECT ended_at - started_at FROM attempts").await;
+    assert!(took < 30_000, "it was too old as well, after {took} ms");
+}
+
+async fn is_missed_and_never_written_to(database: &Database, wire: &Wire) {
+    database.becomes("anna", "missed").await;
+    let row = "SELECT reason, CAST(attempts AS BIGINT) FROM optins WHERE maybe_greeted_at IS NULL";
+    assert_eq!(database.pairs(row).await[0].0, "hard_stop");
+    let attempts = database.attempts("anna").await;
+    assert!(matches!(&*attempts[0].0, "given_back" | "retry") && attempts.len() == 1, "{attempts:?}");
+    let token = tokens(database).await.mint(AttemptId(attempts[0].1));
+    let bytes = wire.bytes();
+    assert!(!bytes.contains(&token) && times_written_to(wire, "anna") == 0, "{bytes}");
+}
+
 /// Killed there: nobody can know any more that nothing left, so nobody sends again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_before_the_first_byte_it_stays_uncertain() {

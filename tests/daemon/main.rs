@@ -23,6 +23,7 @@ mod crash;
 mod database;
 mod doubt;
 mod failover;
+mod fairness;
 mod flow;
 mod gate;
 mod hard_stop;
@@ -67,8 +68,13 @@ macro_rules! on_both {
 
 on_both! {
     batch { a_batch_waits_for_its_tick_unless_somebody_cannot }
+    fairness { pages_share_one_node }
     flow { an_opt_in_is_answered a_plain_insert_is_sent the_site_and_then_the_webhook_are_one_message }
-    gate { a_frozen_process_sends_nothing_late a_stop_before_the_connection_stands_wins what_has_not_left_is_given_back_at_the_stop }
+    gate {
+        a_frozen_process_sends_nothing_late a_stop_before_the_connection_stands_wins
+        what_has_not_left_is_given_back_at_the_stop frozen_past_its_lease_and_the_hard_stop_it_sends_nothing
+        thawed_in_time_but_after_the_hard_stop_it_sends_nothing
+    }
     holds {
         an_operator_and_the_platform_hold_a_page a_resumed_page_has_its_token_read_again
         a_reload_changes_token_and_message the_apps_used_up_allowance_pauses_every_page
