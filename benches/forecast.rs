@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use firstword::clock::Clock;
+use firstword::domain::budget::Budget;
 use firstword::domain::ids::PageId;
 use firstword::watch::foresight::Foresight;
 use sqlx::{AssertSqlSafe, Connection};
@@ -61,9 +62,9 @@ async fn fill(house: &House) {
 async fn looks(house: &House) -> (Duration, Duration, String) {
     let (mut took, mut told) = (Vec::new(), String::new());
     for _ in 0..LOOKS {
-        let rates = || vec![(PageId::new(support::PAGE).unwrap(), 10.0)];
+        let budgets = || vec![(PageId::new(support::PAGE).unwrap(), Budget::per_second(10.0))];
         // A new one each time: it keeps what it saw.
-        let foresight = Foresight::new(house.store.clone(), Arc::new(rates), false);
+        let foresight = Foresight::new(house.store.clone(), Arc::new(budgets), false);
         let began = Instant::now();
         let pages = foresight.look(house.clock.now()).await.unwrap();
         took.push(began.elapsed());

@@ -113,7 +113,7 @@ fn listed(row: &PageRow, holds: &[Hold], counts: &[Count], window: Window, now: 
         held: row.is_held(now),
         holds: breaker.into_iter().chain(owned).collect(),
         paused_until: (row.paused_until > now).then(|| row.paused_until.to_string()),
-        used_percent: row.used_percent,
+        used_percent: row.used.percent(now),
         refused_here: None,
         waiting: mine.map(|count| count.count).sum(),
         earliest_hard_stop: stop.map(|stop| stop.to_string()),

@@ -207,8 +207,8 @@ impl Ground {
     /// Looks ahead for the pages of the roster.
     pub(super) fn foresight(&self, store: &Store, roster: &Arc<Roster>) -> Foresight {
         let pages = roster.pages();
-        let rates = move || pages.borrow().iter().map(|page| (page.id.clone(), page.budget.rate())).collect();
-        Foresight::new(store.clone(), Arc::new(rates), self.config.send.mode == Mode::Batch)
+        let budgets = move || pages.borrow().iter().map(|page| (page.id.clone(), page.budget)).collect();
+        Foresight::new(store.clone(), Arc::new(budgets), self.config.send.mode == Mode::Batch)
     }
 
     pub(super) fn runner(&self, store: &Store, roster: &Arc<Roster>, inflight: &Arc<InFlight>) -> Runner {

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::ground::Ground;
+use super::pages::{look, watch_pages};
 use super::standing::Sentry;
 use super::vigil::keep_time;
 use crate::clock::{Clock, SystemClock};
@@ -51,6 +52,9 @@ pub async fn run_job(
     tasks.spawn("batches", ground.keeper(store, &roster).run(done.clone()));
     tasks.spawn("upkeep", ground.upkeep(store, &inflight).run(done.clone()));
     let delivery = ground.delivery(store, &roster, &messenger, &inflight, ground.reaches.reaching());
+    // What other nodes were told of the pages, before anybody is sent to.
+    look(&delivery, ground.clock.now()).await.context("the pages cannot be read")?;
+    tasks.spawn("pages", watch_pages(Arc::clone(&delivery), done.clone()));
     tasks.spawn("delivery", deliver::run(delivery, done.clone()));
     let tick = async {
         let ended = runner.run_tick(spec, tick, &done).await;

@@ -12,8 +12,6 @@ use crate::store::Result;
 
 /// The shortest time between two looks.
 const SHORTEST: Duration = Duration::from_secs(1);
-/// A usage nobody spoke of for this long is believed no more: the platform counts over a rolling hour.
-const USAGE_KEPT: Duration = Duration::from_mins(30);
 
 pub(super) async fn watch_pages(delivery: Arc<Delivery>, stop: CancellationToken) {
     let every = delivery.limits.poll_interval.max(SHORTEST);
@@ -29,11 +27,11 @@ pub(super) async fn watch_pages(delivery: Arc<Delivery>, stop: CancellationToken
     }
 }
 
-async fn look(delivery: &Delivery, now: Timestamp) -> Result<()> {
+/// Looks once.
+pub(super) async fn look(delivery: &Delivery, now: Timestamp) -> Result<()> {
     delivery.store.end_holds(now).await?;
     for row in delivery.store.pages().await? {
-        let believed = now.since(row.used_at) < USAGE_KEPT;
-        delivery.pace.heed(&row.page, if believed { row.used_percent } else { 0 });
+        delivery.pace.heed(&row.page, row.used, now);
         delivery.metrics.held(row.page.as_str(), row.is_held(now));
     }
     Ok(())

@@ -2,8 +2,10 @@
 //! draws on the same allowance.
 
 use super::{Delivery, Page};
+use crate::domain::allowance::Used;
 use crate::domain::budget::USED_UP;
 use crate::domain::ids::PageId;
+use crate::domain::time::Timestamp;
 use crate::messenger::usage::Usage;
 
 impl Delivery {
@@ -11,22 +13,23 @@ impl Delivery {
     /// app's allowance: used up, every one of them waits.
     pub(super) async fn heed(&self, page: &Page, usage: Usage) {
         self.metrics.usage(page.id.as_str(), usage.percent);
-        if !self.pace.heed(&page.id, usage.percent) && usage.regain.is_none() {
+        let now = self.clock.now();
+        if !self.pace.heed(&page.id, Used { percent: usage.percent, at: now }, now) && usage.regain.is_none() {
             return;
         }
-        self.note(&page.id, usage).await;
+        self.note(&page.id, usage, now).await;
         if usage.app >= USED_UP {
             let app = Usage { percent: usage.app, regain: None, ..usage };
             let pages = self.pages.borrow().clone();
             for other in pages.iter().filter(|other| other.id != page.id) {
-                self.pace.heed(&other.id, app.percent);
-                self.note(&other.id, app).await;
+                self.pace.heed(&other.id, Used { percent: app.percent, at: now }, now);
+                self.note(&other.id, app, now).await;
             }
         }
     }
 
-    async fn note(&self, page: &PageId, usage: Usage) {
-        let kept = self.store.note_usage(page, usage.percent, usage.regain, self.clock.now());
+    async fn note(&self, page: &PageId, usage: Usage, now: Timestamp) {
+        let kept = self.store.note_usage(page, usage.percent, usage.regain, now);
         if let Err(error) = kept.await {
             // The next answer says it again.
             tracing::debug!(page = %page, error = error.chain(), "the usage is not kept");

@@ -33,14 +33,14 @@ impl Delivery {
 
     /// Takes people; where the page is held, one for its probe.
     pub(super) async fn take(&self, page: &Page, most: usize, probe: Option<Probe>) -> Result<Taken> {
-        let since = self.clock.boot();
+        let (since, now) = (self.clock.boot(), self.clock.now().plus((self.ahead)()));
         let wish = Wish {
             page: page.id.clone(),
-            budget: page.budget.slowed(self.pace.used(&page.id)),
+            budget: self.pace.used(&page.id).budget(page.budget, now),
             most,
             // A probe is for everybody who waits.
             reach: if probe.is_some() { Reach::EVERYBODY } else { (self.reach)(&page.id) },
-            now: self.clock.now().plus((self.ahead)()),
+            now,
             window: self.window,
             node: self.node.clone(),
             credential: page.credential.clone(),

@@ -1,8 +1,8 @@
 //! Sending in batches: who may be claimed between and in the ticks of the job that sends.
 //!
 //! A tick opens a batch for whoever has opted in by then, as a row that every node sees. The keeper looks at those rows,
-//! and at the backlog: whoever could not be sent to by waiting for the ticks to come, at the page's rate and counting
-//! everybody more urgent, may be claimed at once. What it finds is kept in [`Reaches`], where the claim reads it:
+//! and at the backlog: whoever could not be sent to by waiting for the ticks to come, at the rate the claim allows the
+//! page then and counting everybody more urgent, may be claimed at once. What it finds is kept in [`Reaches`], where the claim reads it:
 //! nothing of this is computed on the way of a send.
 
 use std::collections::HashMap;
@@ -144,7 +144,8 @@ impl Keeper {
             ticks.push((now.plus(self.at_risk), Timestamp::LATEST));
         }
         let stopped_until = row.map_or(now, |row| row.stopped_until().max(now));
-        Capacity::per_second(budget.rate() * COUNTED_ON).only(&ticks).not_before(stopped_until)
+        let used = row.map(|row| row.used).unwrap_or_default();
+        used.capacity(budget, now).share(COUNTED_ON).only(&ticks).not_before(stopped_until)
     }
 
     /// Without the backlog nobody knows who can wait: whoever is at risk cannot.

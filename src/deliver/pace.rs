@@ -5,8 +5,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
-use crate::domain::budget::SLOWER_FROM;
+use crate::domain::allowance::Used;
 use crate::domain::ids::PageId;
+use crate::domain::time::Timestamp;
 
 /// How fast this node goes for each page.
 #[derive(Debug)]
@@ -22,11 +23,11 @@ pub struct Pace {
 struct Stride {
     limit: usize,
     under_way: usize,
-    /// How much of its allowance the page has used, in percent.
-    used: u32,
+    /// How much of its allowance the page has used.
+    used: Used,
 }
 
-const FIRST: Stride = Stride { limit: 1, under_way: 0, used: 0 };
+const FIRST: Stride = Stride { limit: 1, under_way: 0, used: Used { percent: 0, at: Timestamp::from_ms(0) } };
 
 impl Pace {
     /// Every page begins slowly; one with `full` under way is at full speed.
@@ -68,16 +69,19 @@ impl Pace {
         self.with(page, |stride, _| stride.limit = 1);
     }
 
-    /// How much of its allowance a page has used, in percent.
-    pub(super) fn used(&self, page: &PageId) -> u32 {
+    /// How much of its allowance a page has used.
+    pub(super) fn used(&self, page: &PageId) -> Used {
         self.with(page, |stride, _| stride.used)
     }
 
-    /// Goes by a page's usage from now on. Returns whether that changes how fast it may send.
-    pub fn heed(&self, page: &PageId, percent: u32) -> bool {
+    /// Goes by a page's usage from now on. Returns whether that is news to the others.
+    pub fn heed(&self, page: &PageId, used: Used, now: Timestamp) -> bool {
         self.with(page, |stride, _| {
-            let was = std::mem::replace(&mut stride.used, percent);
-            was.max(SLOWER_FROM - 1) != percent.max(SLOWER_FROM - 1)
+            let news = used.is_news(stride.used, now);
+            if news {
+                stride.used = used;
+            }
+            news
         })
     }
 
@@ -118,11 +122,12 @@ mod tests {
     }
 
     #[test]
-    fn only_a_usage_that_matters_is_news() {
-        let (slow, page) = (Pace::new(8), PageId::new("1").unwrap());
-        let news = [10, 60, 81, 81, 95, 20, 10].map(|percent| slow.heed(&page, percent));
-        assert_eq!(news, [false, false, true, false, true, true, false]);
-        assert_eq!(slow.used(&page), 10);
+    fn a_usage_that_is_news_is_kept_page_by_page() {
+        let (slow, page, other) = (Pace::new(8), PageId::new("1").unwrap(), PageId::new("2").unwrap());
+        let at = Timestamp::from_ms(1_790_000_000_000);
+        let news = [60, 81, 81, 95].map(|percent| slow.heed(&page, Used { percent, at }, at));
+        assert_eq!(news, [false, true, false, true]);
+        assert_eq!((slow.used(&page), slow.used(&other).percent), (Used { percent: 95, at }, 0));
     }
 
     #[test]

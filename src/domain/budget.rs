@@ -74,7 +74,7 @@ impl Budget {
 
     /// The budget of a page whose allowance is used up to `percent`: slower from 80 %, down to a tenth at 98.
     #[must_use]
-    pub fn slowed(self, percent: u32) -> Self {
+    pub(super) fn slowed(self, percent: u32) -> Self {
         if percent < SLOWER_FROM {
             return self;
         }

@@ -22,13 +22,23 @@ pub struct Bucket {
     pub people: u64,
 }
 
-/// What a page can send, and when: a rate, nothing outside some spans of time, and perhaps no more than so many.
+/// What a page can send, and when: piece by piece a rate, and nothing between the pieces.
+///
+/// It is the least of what may hold the page back: its rate and what the platform's usage headers leave of it
+/// ([`super::allowance`], where it also stands why no number of a day is among them), what it was seen to send, holds and
+/// pauses, and the ticks of a batch job.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Capacity {
+    /// In order, apart from each other.
+    pieces: Vec<Piece>,
+}
+
+/// A span of time with one rate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Piece {
+    from: Timestamp,
+    until: Timestamp,
     per_ms: f64,
-    /// From, until; in order, apart from each other.
-    open: Vec<(Timestamp, Timestamp)>,
-    at_most: Option<u64>,
 }
 
 /// What will happen if nothing changes.
@@ -45,11 +55,39 @@ pub struct Forecast {
 }
 
 impl Capacity {
-    /// So many a second, at any time. The least of several rates is the caller's to find.
+    /// So many a second, at any time.
     #[must_use]
     pub fn per_second(rate: f64) -> Self {
-        let per_ms = if rate.is_finite() { rate.max(0.0) / 1000.0 } else { 0.0 };
-        Self { per_ms, open: vec![(Timestamp::EARLIEST, Timestamp::LATEST)], at_most: None }
+        let piece = Piece { from: Timestamp::EARLIEST, until: Timestamp::LATEST, per_ms: per_ms(rate) };
+        Self { pieces: vec![piece] }
+    }
+
+    /// No faster than so many a second, at any time.
+    #[must_use]
+    pub fn no_faster(self, rate: f64) -> Self {
+        self.no_faster_until(rate, Timestamp::LATEST)
+    }
+
+    /// No faster than so many a second before a moment, and as fast as ever from then on.
+    #[must_use]
+    pub fn no_faster_until(mut self, rate: f64, moment: Timestamp) -> Self {
+        let (mut pieces, slower) = (Vec::new(), per_ms(rate));
+        for piece in self.pieces {
+            let cut = piece.until.min(moment.max(piece.from));
+            let parts = [Piece { until: cut, per_ms: piece.per_ms.min(slower), ..piece }, Piece { from: cut, ..piece }];
+            pieces.extend(parts.into_iter().filter(|part| part.from < part.until));
+        }
+        self.pieces = pieces;
+        self
+    }
+
+    /// Of each rate this share.
+    #[must_use]
+    pub fn share(mut self, share: f64) -> Self {
+        for piece in &mut self.pieces {
+            piece.per_ms *= share;
+        }
+        self
     }
 
     /// Nothing before a moment: a hold, or a pause the platform asked for.
@@ -61,40 +99,45 @@ impl Capacity {
     /// Nothing outside these spans: the ticks of a batch job. They are in order, and may touch or overlap.
     #[must_use]
     pub fn only(mut self, spans: &[(Timestamp, Timestamp)]) -> Self {
-        let mut open: Vec<(Timestamp, Timestamp)> = Vec::new();
+        let mut pieces: Vec<Piece> = Vec::new();
         for (from, until) in spans {
-            for (begin, end) in &self.open {
-                let begin = (*begin).max(*from).max(open.last().map_or(*begin, |last| last.1));
-                let end = (*end).min(*until);
+            for piece in &self.pieces {
+                let begin = piece.from.max(*from).max(pieces.last().map_or(*from, |last| last.until));
+                let end = piece.until.min(*until);
                 if begin < end {
-                    open.push((begin, end));
+                    pieces.push(Piece { from: begin, until: end, ..*piece });
                 }
             }
         }
-        self.open = open;
+        self.pieces = pieces;
         self
     }
 
-    /// No more than so many altogether: what is left of a day's cap.
+    /// How many people can be sent to between two moments.
     #[must_use]
-    pub fn at_most(self, people: u64) -> Self {
-        Self { at_most: Some(self.at_most.map_or(people, |most| most.min(people))), ..self }
+    pub fn people(&self, from: Timestamp, until: Timestamp) -> u64 {
+        let sent = self.pieces.iter().map(|piece| {
+            let span = piece.until.min(until).since(piece.from.max(from));
+            real(span.as_millis()) * piece.per_ms
+        });
+        whole(sent.sum())
     }
 
-    /// How many can be sent between two moments, as a real number.
-    fn between(&self, from: Timestamp, until: Timestamp) -> f64 {
-        let spans = self.open.iter().map(|(begin, end)| (*end).min(until).since((*begin).max(from)));
-        real(spans.map(|span| span.as_millis()).sum::<u128>()) * self.per_ms
+    /// How many a second at a moment.
+    #[must_use]
+    pub fn rate_at(&self, moment: Timestamp) -> f64 {
+        let piece = self.pieces.iter().find(|piece| piece.from <= moment && moment < piece.until);
+        piece.map_or(0.0, |piece| piece.per_ms * 1000.0)
     }
 
     /// When so many are sent, if sending begins at a moment; `None` if never.
     fn sent_at(&self, from: Timestamp, people: u64) -> Option<Timestamp> {
         let mut left = real(u128::from(people));
-        for (begin, end) in self.open.iter().filter(|(_, end)| *end > from) {
-            let begin = (*begin).max(from);
-            let here = real(end.since(begin).as_millis()) * self.per_ms;
+        for piece in self.pieces.iter().filter(|piece| piece.until > from) {
+            let begin = piece.from.max(from);
+            let here = real(piece.until.since(begin).as_millis()) * piece.per_ms;
             if here >= left {
-                return Some(begin.plus(Duration::from_secs_f64((left / self.per_ms / 1000.0).max(0.0))));
+                return Some(begin.plus(Duration::from_secs_f64((left / piece.per_ms / 1000.0).max(0.0))));
             }
             left -= here;
         }
@@ -106,16 +149,14 @@ impl Capacity {
 #[must_use]
 pub fn forecast(backlog: &[Bucket], window: &Window, capacity: &Capacity, now: Timestamp) -> Forecast {
     let mut result = Forecast::default();
-    let (mut at, mut allowed) = (now, capacity.at_most.unwrap_or(u64::MAX));
+    let mut at = now;
     for bucket in backlog {
         let stop = window.hard_stop(bucket.from);
-        let room = whole(capacity.between(at, stop)).min(allowed);
-        let sent = bucket.people.min(room);
+        let sent = bucket.people.min(capacity.people(at, stop));
         if sent > 0 {
             at = capacity.sent_at(at, sent).unwrap_or(stop).min(stop);
             result.done_at = Some(at);
         }
-        allowed -= sent;
         result.waiting += bucket.people;
         if sent < bucket.people {
             result.will_miss += bucket.people - sent;
@@ -133,8 +174,7 @@ pub fn urgent(backlog: &[Bucket], window: &Window, capacity: &Capacity, now: Tim
     for bucket in backlog {
         people = people.saturating_add(bucket.people);
         let stop = window.hard_stop(bucket.from);
-        let room = whole(capacity.between(now, stop)).min(capacity.at_most.unwrap_or(u64::MAX));
-        if people > room {
+        if people > capacity.people(now, stop) {
             reach = Reach { fresh: bucket.to, tried: bucket.to };
         }
     }
@@ -147,6 +187,10 @@ pub fn in_order(mut backlog: Vec<Bucket>) -> Vec<Bucket> {
     backlog.retain(|bucket| bucket.people > 0);
     backlog.sort_unstable_by_key(|bucket| (bucket.from, bucket.to));
     backlog
+}
+
+fn per_ms(rate: f64) -> f64 {
+    if rate.is_finite() { rate.max(0.0) / 1000.0 } else { 0.0 }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts and milliseconds far below 2^52")]
@@ -200,13 +244,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_sent_under_a_hold_nor_between_ticks_nor_beyond_the_cap() {
+    fn nothing_is_sent_under_a_hold_nor_between_ticks() {
         let backlog = [stop_in(30, 100), stop_in(90, 100)];
         let ten = || Capacity::per_second(10.0);
         assert_eq!(foretell(&backlog, &ten().not_before(after(25))).will_miss, 50);
         assert_eq!(foretell(&backlog, &ten().not_before(after(25))).first_miss, Some(after(30)));
         assert_eq!(foretell(&backlog, &ten().only(&[(after(40), after(45)), (after(80), after(99))])).will_miss, 100);
-        assert_eq!(foretell(&backlog, &ten().at_most(120)).will_miss, 80);
         assert_eq!(foretell(&backlog, &Capacity::per_second(0.0)).will_miss, 200);
         assert_eq!(foretell(&backlog, &ten().only(&[])).will_miss, 200);
     }
@@ -235,9 +278,26 @@ mod tests {
     #[test]
     fn spans_that_overlap_are_counted_once() {
         let twice = Capacity::per_second(1.0).only(&[(after(0), after(10)), (after(5), after(20))]);
-        assert_eq!(whole(twice.between(NOW, after(100))), 20);
+        assert_eq!(twice.people(NOW, after(100)), 20);
         assert_eq!(twice.sent_at(NOW, 15), Some(after(15)));
         assert_eq!(twice.sent_at(NOW, 21), None);
+    }
+
+    #[test]
+    fn each_piece_has_its_rate() {
+        let pieces = Capacity::per_second(10.0).no_faster_until(1.0, after(20)).share(0.5).not_before(after(10));
+        let people =
+            [(0, 10), (10, 20), (20, 30), (0, 30)].map(|(from, until)| pieces.people(after(from), after(until)));
+        assert_eq!(people, [0, 5, 50, 55]);
+        let rates = [(0, 0.0), (10, 0.5), (20, 5.0)];
+        assert!(rates.iter().all(|(second, rate)| (pieces.rate_at(after(*second)) - rate).abs() < 1e-9), "{pieces:?}");
+        assert_eq!((pieces.sent_at(NOW, 5), pieces.sent_at(NOW, 30)), (Some(after(20)), Some(after(25))));
+        assert_eq!(pieces.clone().no_faster(2.0).people(NOW, after(30)), 25);
+        assert_eq!(pieces.only(&[(after(15), after(22)), (after(21), after(24))]).people(NOW, after(99)), 22);
+        // Thirty can wait for the faster piece, and thirty-one whose stop comes too soon cannot.
+        let late =
+            |people| foretell(&[stop_in(25, people)], &Capacity::per_second(10.0).no_faster_until(1.0, after(22)));
+        assert_eq!((late(52).will_miss, late(53).will_miss, late(53).first_miss), (0, 1, Some(after(25))));
     }
 
     proptest! {
@@ -247,6 +307,7 @@ mod tests {
             people in proptest::collection::vec((1_u64..60, 0_u64..40), 1..12),
             rate in 1_u64..20,
             held in 0_u64..30,
+            (slower, slow_until) in (0_u64..20, 0_u64..60),
         ) {
             let backlog = in_order(people.iter().map(|(stop, people)| stop_in(*stop, *people)).collect());
             let mut queue: Vec<u64> = people.iter().flat_map(|(stop, n)| std::iter::repeat_n(*stop, usize::try_from(*n).unwrap())).collect();
@@ -255,13 +316,15 @@ mod tests {
             let (mut sent, mut second) = (0, held);
             while second < 60 {
                 queue.retain(|stop| *stop > second);
+                let rate = if second < slow_until { rate.min(slower) } else { rate };
                 let now = queue.len().min(usize::try_from(rate).unwrap());
                 queue.drain(..now);
                 sent += now;
                 second += 1;
             }
             #[expect(clippy::cast_precision_loss, reason = "small")]
-            let capacity = Capacity::per_second(rate as f64).not_before(after(held));
+            let (rate, slower) = (rate as f64, slower as f64);
+            let capacity = Capacity::per_second(rate).no_faster_until(slower, after(slow_until)).not_before(after(held));
             let told = foretell(&backlog, &capacity);
             let missed = u64::try_from(total - sent).unwrap();
             prop_assert_eq!(told.waiting, u64::try_from(total).unwrap());

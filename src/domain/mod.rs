@@ -7,7 +7,7 @@
 //! | [`outcome`] | what one attempt tells |
 //! | [`retry`] [`window`] [`policy`] | when to try again, until when, under which choices |
 //! | [`forecast`] [`reach`] | who will miss; who may be claimed now, where people are sent to in batches |
-//! | [`budget`] [`breaker`] [`hold`] | how fast a page may send, and when it must not |
+//! | [`budget`] [`allowance`] [`breaker`] [`hold`] | how fast a page may send, and when it must not |
 //! | [`message`] [`token`] | what is sent, and the mark that finds it again |
 //! | [`evidence`] | what silence is worth, where an attempt's end is unknown |
 //! | [`lineage`] | whether a database is still the one it was |
@@ -20,6 +20,7 @@
 //! | [`ids`] [`time`] [`span`] | names, moments, durations |
 
 pub mod alert;
+pub mod allowance;
 pub mod breaker;
 pub mod budget;
 pub mod checkup;

@@ -8,6 +8,7 @@ use super::engine::{Columns, FromColumns};
 use super::error::{Error, Result};
 use super::sql;
 use crate::domain::alert::{Alert, Kind};
+use crate::domain::allowance::Used;
 use crate::domain::ids::{LoginId, OptInId, PageId, Psid};
 use crate::domain::optin::{OptIn, State};
 use crate::domain::time::Timestamp;
@@ -42,10 +43,8 @@ pub struct PageRow {
     pub holds: i64,
     /// Until when holds that only their owner lifts stop it; long past where there are none.
     pub stopped_until: Timestamp,
-    /// How much of its allowance it had used, in percent, by the platform's latest word.
-    pub used_percent: u32,
-    /// When that was said.
-    pub used_at: Timestamp,
+    /// How much of its allowance it had used.
+    pub used: Used,
     /// How often an operator resumed it.
     pub resume_seq: i64,
 }
@@ -236,8 +235,7 @@ impl FromColumns for PageRow {
             held_for: c.maybe_text()?.map(str::to_owned),
             holds: c.int()?,
             stopped_until: Timestamp::from_ms(c.int()?),
-            used_percent: u32::try_from(c.int()?).unwrap_or(u32::MAX),
-            used_at: Timestamp::from_ms(c.int()?),
+            used: Used { percent: u32::try_from(c.int()?).unwrap_or(u32::MAX), at: Timestamp::from_ms(c.int()?) },
             resume_seq: c.int()?,
         })
     }

@@ -8,9 +8,10 @@ use firstword::clock::{Clock, SystemClock};
 use firstword::sandbox::Behaviour;
 
 use crate::database::Database;
-use crate::place::{Place, until};
+use crate::place::{PAGE, PAGE_TOKEN, Place, until};
 use crate::platform::Platform;
 use crate::process::Daemon;
+use crate::wire::Wire;
 
 /// Batches by a job with this cron line.
 fn batches(place: &mut Place, schedule: &str) {
@@ -58,6 +59,26 @@ pub(crate) async fn a_batch_waits_for_its_tick_unless_somebody_cannot(mut place:
     assert_eq!(place.json("optin show carl --json")["state"], "sent");
     let report = platform.clean();
     assert_eq!((report.requests, report.delivered), (3, 3));
+}
+
+/// Plain cron heeds what a daemon was told: a page near its allowance is sent for at a tenth of its rate.
+pub(crate) async fn a_batch_by_cron_heeds_what_the_page_has_used(mut place: Place) {
+    let wire = Wire::bind().await;
+    place.send_to(&wire.url());
+    batches(&mut place, &in_three_hours());
+    let page = format!("id = \"{PAGE}\"\naccess_token = \"{PAGE_TOKEN}\"\nmessage = \"hello.json\"");
+    place.set(&format!("[[pages]]\n{page}\nrate_per_second = 20"));
+    for login in ["anna", "bert", "carl", "dora", "emil"] {
+        place.json(&format!("optin add --login-id {login} --json"));
+    }
+    let database = Database::of(&place).await;
+    let now = SystemClock::new().now().ms();
+    database.sql(&format!("UPDATE pages SET used_percent = 98, used_at = {now}")).await;
+    let ran = place.json("job run send --now --json");
+    assert_eq!((&ran["result"], &ran["detail"]), (&"done".into(), &"left 0, waited 5".into()));
+    let took = database.number("SELECT max(started_at) - min(started_at) FROM attempts").await;
+    assert!(took >= 4 * 500 - 4, "five in {took} ms");
+    assert_eq!(wire.requests().len(), 5);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -67,7 +67,7 @@ macro_rules! on_both {
 }
 
 on_both! {
-    batch { a_batch_waits_for_its_tick_unless_somebody_cannot }
+    batch { a_batch_waits_for_its_tick_unless_somebody_cannot a_batch_by_cron_heeds_what_the_page_has_used }
     fairness { pages_share_one_node }
     flow { an_opt_in_is_answered a_plain_insert_is_sent the_site_and_then_the_webhook_are_one_message }
     gate {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::ground::{Ground, NOW, accepted, created, ended, later, new, opt_in, page};
 use firstword::clock::{Clock, ManualClock};
 use firstword::domain::alert::Kind;
+use firstword::domain::budget::Budget;
 use firstword::domain::ids::PageId;
 use firstword::domain::optin::{Reason, State};
 use firstword::domain::outcome::{Ending, Outcome, Then};
@@ -114,7 +115,8 @@ pub(crate) async fn what_a_day_brought_is_counted_by_variant(ground: Ground) {
 
 /// Looks ahead for the page, at a rate.
 async fn foresee(ground: &Ground, rate: f64, now: Timestamp) -> Vec<PageForecast> {
-    let foresight = Foresight::new(ground.store.clone(), Arc::new(move || vec![(page(), rate)]), false);
+    let budgets = move || vec![(page(), Budget::per_second(rate))];
+    let foresight = Foresight::new(ground.store.clone(), Arc::new(budgets), false);
     foresight.look(now).await.unwrap().to_vec()
 }
 
@@ -145,6 +147,53 @@ pub(crate) async fn a_forecast_knows_rates_holds_failures_and_strangers(ground: 
     assert_eq!(missing(1.0, later(700)).await, 101);
 }
 
+/// A page near its allowance is foreseen as slowly as its claims are, and no longer than they are.
+pub(crate) async fn a_forecast_heeds_what_a_page_has_used(ground: Ground) {
+    let usable = Window::default().usable();
+    let opted_in = NOW.minus(usable).plus(Duration::from_mins(10));
+    ground.store.apply((0..200).map(|n| opt_in(&format!("p{n}"), opted_in)).collect(), NOW).await.unwrap();
+    let told = async |now| foresee(&ground, 1.0, now).await.remove(0);
+    assert_eq!(told(NOW).await.forecast.will_miss, 0, "six hundred could be sent to");
+    let full = told(NOW).await.per_second;
+    // 98 % used: a tenth, for half an hour.
+    ground.store.note_usage(&page(), 98, None, NOW).await.unwrap();
+    let slow = told(NOW).await;
+    assert!((slow.per_second - full / 10.0).abs() < 1e-6, "{slow:?}");
+    assert!((140..=146).contains(&slow.forecast.will_miss), "sixty can be sent to: {slow:?}");
+    // Five minutes before nobody believes it any more: thirty, and then nearly three hundred.
+    ground.store.note_usage(&page(), 98, None, NOW.minus(Duration::from_mins(25))).await.unwrap();
+    assert_eq!(told(NOW).await.forecast.will_miss, 0);
+    ground.store.note_usage(&page(), 98, None, NOW.minus(Duration::from_mins(21))).await.unwrap();
+    let late = told(NOW).await;
+    assert!((86..=146).contains(&late.forecast.will_miss), "{late:?}");
+    ground.store.note_usage(&page(), 79, None, NOW).await.unwrap();
+    assert_eq!(told(NOW).await.forecast.will_miss, 0);
+}
+
+/// What was seen to be sent bounds what is foreseen; what was slow for its allowance is not taken for slow for ever.
+pub(crate) async fn a_forecast_goes_by_what_was_sent_of_late(ground: Ground) {
+    let usable = Window::default().usable();
+    let opted_in = NOW.minus(usable).plus(Duration::from_mins(40));
+    ground.store.apply((0..200).map(|n| opt_in(&format!("p{n:03}"), opted_in)).collect(), NOW).await.unwrap();
+    // Ten in twenty seconds, while all the others waited.
+    for (second, claim) in (1..).zip(ground.claim_at(10, NOW).await) {
+        let at = later(second * 2);
+        ground.store.record(vec![ended(&claim, accepted(&format!("m{second}")))], at).await.unwrap();
+    }
+    let told = async |rate| foresee(&ground, rate, later(20)).await.remove(0);
+    assert!((told(20.0).await.per_second - 0.5).abs() < 1e-6, "though it may send twenty a second");
+    assert!((told(0.25).await.per_second - 0.25).abs() < 0.001, "the least of the two");
+    // 98 % used, so that five in ten seconds were all it could send: it will be faster when that is over.
+    ground.store.note_usage(&page(), 98, None, NOW.minus(Duration::from_mins(25))).await.unwrap();
+    let allowed = told(5.0).await;
+    assert!((allowed.per_second - 0.5).abs() < 0.001, "{allowed:?}");
+    assert!(allowed.forecast.done_at.unwrap() < later(6 * 60), "{allowed:?}");
+    // But not where it was slower than even that.
+    let slow = told(20.0).await;
+    assert!((slow.per_second - 0.5).abs() < 1e-6, "{slow:?}");
+    assert!(slow.forecast.done_at.unwrap() > later(6 * 60), "{slow:?}");
+}
+
 pub(crate) async fn an_outage_is_foreseen_and_alerted_before_anybody_is_missed(ground: Ground) {
     let usable = Window::default().usable();
     let opted_in = NOW.minus(usable).plus(Duration::from_hours(3));
@@ -152,7 +201,8 @@ pub(crate) async fn an_outage_is_foreseen_and_alerted_before_anybody_is_missed(g
     let clock = Arc::new(ManualClock::at(NOW));
     let watch = async || {
         // A new one each time: it keeps what it saw for a moment.
-        let foresight = Foresight::new(ground.store.clone(), Arc::new(|| vec![(page(), 20.0)]), false);
+        let budgets = || vec![(page(), Budget::per_second(20.0))];
+        let foresight = Foresight::new(ground.store.clone(), Arc::new(budgets), false);
         let (store, clock) = (ground.store.clone(), Arc::<ManualClock>::clone(&clock));
         let watch = Watch { store, clock, at_risk: Duration::from_hours(2), foresight };
         let report = watch.deadlines().await.unwrap();

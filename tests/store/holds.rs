@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use crate::ground::{Ground, NOW, PLENTY, accepted, ended, later, opt_in, page, wish};
+use firstword::domain::allowance::Used;
+use firstword::domain::budget::Budget;
 use firstword::domain::hold::{Owner, PageOrder};
 use firstword::domain::ids::PageId;
 use firstword::domain::optin::{Reason, State};
@@ -324,13 +326,13 @@ pub(crate) async fn usage_is_kept_for_every_node(ground: Ground) {
     crowd(&ground, 2).await;
     ground.store.note_usage(&page(), 85, None, NOW).await.unwrap();
     let row = ground.node().await.pages().await.unwrap().remove(0);
-    assert_eq!((row.used_percent, row.used_at, row.paused_until), (85, NOW, Timestamp::default()));
+    assert_eq!((row.used, row.paused_until), (Used { percent: 85, at: NOW }, Timestamp::default()));
     assert_eq!(ground.claim_at(1, NOW).await.len(), 1);
     ground.store.note_usage(&page(), 101, Some(Duration::from_mins(19)), NOW).await.unwrap();
     assert_eq!(ground.store.pages().await.unwrap()[0].paused_until, later(19 * 60));
     assert_eq!(ground.claim_at(1, later(18 * 60)).await.len(), 0);
     // What was claimed at the slower rate is not forgotten by a node that goes by it.
-    let slow = firstword::domain::budget::Budget::per_second(1.0).slowed(90);
+    let slow = Used { percent: 90, at: NOW }.budget(Budget::per_second(1.0), NOW);
     ground.store.govern(Policy::default(), [page()]).await.unwrap();
     ground.store.apply((0..9).map(|n| opt_in(&format!("x{n}"), NOW)).collect(), NOW).await.unwrap();
     let start = later(20 * 60);

@@ -158,7 +158,8 @@ conformance! {
     }
     backlog {
         what_a_day_brought_is_counted_by_variant the_variant_that_was_sent_is_kept
-        a_forecast_knows_rates_holds_failures_and_strangers an_outage_is_foreseen_and_alerted_before_anybody_is_missed
+        a_forecast_knows_rates_holds_failures_and_strangers a_forecast_heeds_what_a_page_has_used
+        a_forecast_goes_by_what_was_sent_of_late an_outage_is_foreseen_and_alerted_before_anybody_is_missed
         who_can_still_be_missed_is_counted_in_buckets what_became_of_the_latest_attempts
     }
     groups {
@@ -170,7 +171,10 @@ conformance! {
         claims_among_arrivals the_same_login_on_two_nodes overlapping_groups_in_opposite_order
         ticks_of_one_job_on_two_nodes purge_against_fresh_consent a_stop_and_its_link_pass_each_other
     }
-    weeks { weeks_of_jobs_run_every_tick_once batches_miss_nobody_whom_sending_at_once_would_reach }
+    weeks {
+        weeks_of_jobs_run_every_tick_once batches_miss_nobody_whom_sending_at_once_would_reach
+        a_batch_counts_on_no_more_than_a_page_may_send
+    }
     stress { three_nodes_at_once }
 }
 

@@ -358,3 +358,27 @@ pub(crate) async fn batches_miss_nobody_whom_sending_at_once_would_reach(ground:
         batch.sent, at_once.outside, batch.outside, batch.missed, batch.latest, ticks_only.missed
     );
 }
+
+/// Whoever fits into the next tick waits for it; near its allowance the page can send to fewer, and nobody waits for what
+/// it cannot send.
+pub(crate) async fn a_batch_counts_on_no_more_than_a_page_may_send(ground: Ground) {
+    let now = at("2027-03-30T10:50:00Z");
+    let clock = Arc::new(ManualClock::at(now));
+    let keeper = keeper(&ground.store, &clock, &hours_of_berlin());
+    // Ten minutes of the next tick are left before their hard stop: at one a minute, less a fifth, seven can wait.
+    let stop = at("2027-03-30T11:10:00Z");
+    let opted_in = stop.minus(Window::default().usable());
+    ground.store.apply((0..6).map(|n| opt_in(&format!("p{n}"), opted_in)).collect(), now).await.unwrap();
+    let reach = async || {
+        keeper.look().await.unwrap();
+        keeper.reaches.reaching()(&page())
+    };
+    assert_eq!(reach().await, Reach::NOBODY);
+    ground.store.note_usage(&page(), 81, None, now).await.unwrap();
+    assert_eq!(reach().await, Reach::NOBODY, "a little slower");
+    ground.store.note_usage(&page(), 90, None, now).await.unwrap();
+    assert!(reach().await.fresh >= opted_in, "half as fast");
+    // What was said so long ago holds no more when the tick comes.
+    ground.store.note_usage(&page(), 90, None, now.minus(Duration::from_mins(21))).await.unwrap();
+    assert_eq!(reach().await, Reach::NOBODY);
+}

@@ -12,8 +12,9 @@ use super::open::open_existing;
 use super::{Exit, load, out, store_clock};
 use crate::cli::{Global, StatusArgs};
 use crate::clock::Clock;
-use crate::config::{Config, Mode};
+use crate::config::{self, Config, Mode};
 use crate::domain::alert::Kind;
+use crate::domain::budget::Budget;
 use crate::domain::forecast::Forecast;
 use crate::domain::hold::Owner;
 use crate::domain::time::Timestamp;
@@ -189,8 +190,9 @@ impl Status {
 }
 
 async fn look_ahead(pages: &mut [Page], config: &Config, store: &Store, now: Timestamp) -> anyhow::Result<()> {
-    let rates: Vec<_> = config.pages.iter().map(|page| (page.id.clone(), page.rate_per_second)).collect();
-    let foresight = Foresight::new(store.clone(), Arc::new(move || rates.clone()), config.send.mode == Mode::Batch);
+    let budget = |page: &config::Page| (page.id.clone(), Budget::per_second(page.rate_per_second));
+    let budgets: Vec<_> = config.pages.iter().map(budget).collect();
+    let foresight = Foresight::new(store.clone(), Arc::new(move || budgets.clone()), config.send.mode == Mode::Batch);
     for ahead in foresight.look(now).await?.iter() {
         if let Some(page) = pages.iter_mut().find(|page| page.id == ahead.page.as_str()) {
             let Forecast { waiting, will_miss, first_miss, .. } = ahead.forecast;
