@@ -55,15 +55,44 @@ async fn between_ticks(database: &Database) {
     until("no tick is under way", async || (database.number(running).await == 0).then_some(())).await;
 }
 
-/// The platform is away: who is at risk is told before the first miss, the miss within a minute, the end of both; and a
-/// kill between loses nothing and tells nothing anew.
+/// Waits until nobody is being sent to, nor will be in a moment: whoever is killed with somebody leaves a doubt behind.
+async fn between_attempts(database: &Database, people: i64) {
+    until("everybody waits for their next attempt", async || {
+        let soon = now().ms() + 300;
+        let waiting = format!("SELECT count(*) FROM optins WHERE state = 'retrying' AND next_attempt_at > {soon}");
+        (database.number(&waiting).await == people).then_some(())
+    })
+    .await;
+}
+
+/// A kill that meets nothing under way, while some still wait.
+async fn restarted(place: &Place, daemon: Daemon, database: &Database, waiting: i64) -> Daemon {
+    all_arrived(database).await;
+    between_ticks(database).await;
+    between_attempts(database, waiting).await;
+    daemon.kill();
+    Daemon::ready(place).await
+}
+
+/// Each of these was raised once and ended once, whatever was killed meanwhile.
+fn told_once(wire: &Wire, kinds: [&str; 3]) {
+    let counts = heard(wire);
+    for kind in kinds {
+        for event in ["raised", "resolved"] {
+            assert_eq!(counts[&(kind.to_owned(), event.to_owned())], 1, "{counts:?}");
+        }
+    }
+}
+
+/// The platform is away: that people will miss is told as soon as it is foreseen, who is at risk before the first miss,
+/// the miss within a minute, and the end of all three; and a kill between loses nothing and tells nothing anew.
 pub(crate) async fn an_outage_is_told_before_the_first_miss(mut place: Place) {
     watching(&place);
     let (wire, got) = (Wire::bind().await, place.path("got"));
     place.set(&format!(
-        "[policy]\nwindow = \"16s\"\nsafety_margin = \"1s\"\n[messenger]\nrequest_timeout = \"1s\"\n\
+        "[policy]\nwindow = \"25s\"\nsafety_margin = \"1s\"\n[messenger]\nrequest_timeout = \"1s\"\n\
          [send]\nstart_within = \"500ms\"\n[jobs]\ndir = \"jobs\"\n\
-         [alerts]\nat_risk = \"9s\"\nrepeat = \"1h\"\ncalm_after = \"3s\"\nwebhook_url = \"{}/alerts\"\n\
+         [retry]\nmax_interval = \"3s\"\n[alerts]\nat_risk = \"10s\"\nrepeat = \"1h\"\ncalm_after = \"3s\"\nwebhook_url = \"{}/alerts\"\n\
          command = [\"/bin/sh\", \"-c\", \"cat >> {}; echo >> {}\"]",
         wire.url(),
         got.display(),
@@ -74,33 +103,32 @@ pub(crate) async fn an_outage_is_told_before_the_first_miss(mut place: Place) {
     for login in ["anna", "bert", "carl"] {
         opts_in(&daemon, login).await;
     }
+    hears(&wire, "forecast", "raised").await;
+    assert!(!heard(&wire).contains_key(&("at_risk".to_owned(), "raised".to_owned())), "twelve seconds before the risk");
+    let daemon = restarted(&place, daemon, &database, 3).await;
     hears(&wire, "at_risk", "raised").await;
-    assert_eq!(database.number("SELECT count(*) FROM optins WHERE state = 'missed'").await, 0, "it was told too late");
-    all_arrived(&database).await;
-    between_ticks(&database).await;
-    daemon.kill();
-
-    let daemon = Daemon::ready(&place).await;
+    let missed = database.number("SELECT count(*) FROM optins WHERE state = 'missed'").await;
+    assert_eq!(missed, 0, "it was told too late");
+    let foreseen = place.json("status --json")["pages"][0]["forecast"].clone();
+    assert_eq!((&foreseen["waiting"], &foreseen["will_miss"]), (&3.into(), &3.into()), "{foreseen}");
+    let daemon = restarted(&place, daemon, &database, 3).await;
     hears(&wire, "missed", "raised").await;
     let told_at = now().ms();
     let missed_at = database.number("SELECT min(state_since) FROM optins WHERE state = 'missed'").await;
     assert!(told_at - missed_at < 60_000, "told {} ms after the miss", told_at - missed_at);
     database.all_in(&["missed"], 3).await;
     hears(&wire, "at_risk", "resolved").await;
-    all_arrived(&database).await;
-    daemon.kill();
-
-    let daemon = Daemon::ready(&place).await;
+    hears(&wire, "forecast", "resolved").await;
+    let daemon = restarted(&place, daemon, &database, 0).await;
     hears(&wire, "missed", "resolved").await;
     all_arrived(&database).await;
-    let counts = heard(&wire);
-    for kind in ["at_risk", "missed"] {
-        for event in ["raised", "resolved"] {
-            assert_eq!(counts[&(kind.to_owned(), event.to_owned())], 1, "{counts:?}");
-        }
+    told_once(&wire, ["forecast", "at_risk", "missed"]);
+    for early in ["forecast", "at_risk"] {
+        let at = database.number(&format!("SELECT first_at FROM alerts WHERE kind = '{early}'")).await;
+        assert!(at < missed_at, "{early} was raised {} ms after the first miss", at - missed_at);
     }
-    let misses = wire.requests().into_iter().map(|(_, body)| body).filter(|body| body["kind"] == "missed");
-    let times: Vec<i64> = misses.map(|body| body["times"].as_i64().unwrap()).collect();
+    let notices = wire.requests().into_iter().map(|(_, body)| body).filter(|body| body["kind"] == "missed");
+    let times: Vec<i64> = notices.map(|body| body["times"].as_i64().unwrap()).collect();
     assert_eq!(times.last(), Some(&3), "one alert for three people: {times:?}");
     let got = std::fs::read_to_string(&got).unwrap();
     let got: Vec<Value> = got.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
