@@ -10,6 +10,7 @@
 
 mod explore;
 mod protocol;
+mod relation;
 
 use explore::{Explored, explore};
 use firstword::domain::ids::AttemptId;

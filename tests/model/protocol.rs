@@ -13,6 +13,7 @@ use firstword::domain::time::Timestamp;
 use firstword::domain::window::Window;
 
 use crate::explore::{Model, Word};
+use crate::relation::{End, Truth, by_time, settled};
 
 const START: Timestamp = Timestamp::from_ms(1_790_000_000_000);
 
@@ -32,29 +33,12 @@ enum Phase {
     Unsure(End),
 }
 
-/// How an attempt ends, as its node sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum End {
-    GivenBack,
-    Accepted,
-    Refused,
-    Unknown,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Flight {
     attempt: i64,
     /// When the node read its clock before the claim, in seconds.
     asked: u64,
     phase: Phase,
-}
-
-/// What the platform does with a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Fate {
-    Undecided,
-    Accepted,
-    Refused,
 }
 
 /// Everything. The row is kept as it is; its times are all on whole seconds or follow from them.
@@ -65,7 +49,7 @@ pub(crate) struct World {
     pub(crate) row: OptIn,
     nodes: [Option<Flight>; 2],
     /// Bodies that left: attempt and fate.
-    requests: Vec<(i64, Fate)>,
+    requests: Vec<(i64, Truth)>,
     claims: u8,
     crashes: u8,
     repeats: u8,
@@ -100,7 +84,7 @@ impl World {
         self.nodes.sort_unstable_by_key(|flight| flight.map(|flight| flight.attempt));
         let nodes = self.nodes;
         let awaited = |attempt| nodes.iter().flatten().any(|flight| flight.attempt == attempt);
-        self.requests.retain(|(attempt, fate)| *fate != Fate::Refused || awaited(*attempt));
+        self.requests.retain(|(attempt, fate)| *fate != Truth::Refused || awaited(*attempt));
         self
     }
 }
@@ -179,34 +163,31 @@ impl Protocol {
     fn gate(&self, world: &World, node: usize, flight: Flight, next: &mut Vec<(Word, World)>) {
         let start_within = self.policy.window.start_within.as_secs();
         let opens = world.now - flight.asked < start_within && world.now < self.hard_stop();
-        let mut refused = world.clone();
-        refused.nodes[node] = Some(Flight { phase: Phase::Ended(End::GivenBack), ..flight });
-        next.push(((world.now, "the gate stays closed of", flight.attempt), refused));
+        for end in Truth::Unsent.ends() {
+            let mut refused = world.clone();
+            refused.nodes[node] = Some(Flight { phase: Phase::Ended(*end), ..flight });
+            next.push(((world.now, "the gate stays closed of", flight.attempt), refused));
+        }
         if !opens {
             return;
         }
         let mut left = world.clone();
         left.nodes[node] = Some(Flight { phase: Phase::OnItsWay, ..flight });
-        if world.requests.iter().any(|(_, fate)| *fate != Fate::Refused) {
+        if world.requests.iter().any(|(_, fate)| *fate != Truth::Refused) {
             left.wrong = Some("a second request started, and an earlier one had not surely failed");
         }
         if world.now >= self.hard_stop() {
             left.wrong = Some("a body left after the hard stop");
         }
-        left.requests.push((flight.attempt, Fate::Undecided));
+        left.requests.push((flight.attempt, Truth::OnItsWay));
         next.push(((world.now, "the body leaves of", flight.attempt), left));
     }
 
     fn answers(world: &World, node: usize, flight: Flight, next: &mut Vec<(Word, World)>) {
         let fate = world.requests.iter().find(|(attempt, _)| *attempt == flight.attempt).map(|(_, fate)| *fate);
-        let known = match fate {
-            Some(Fate::Accepted) => Some(End::Accepted),
-            Some(Fate::Refused) => Some(End::Refused),
-            _ => None,
-        };
-        for end in known.into_iter().chain([End::Unknown]) {
+        for end in fate.unwrap_or(Truth::OnItsWay).ends() {
             let mut told = world.clone();
-            told.nodes[node] = Some(Flight { phase: Phase::Ended(end), ..flight });
+            told.nodes[node] = Some(Flight { phase: Phase::Ended(*end), ..flight });
             let told_by = match end {
                 End::Accepted => "its node learns that it was accepted:",
                 End::Refused => "its node learns that it was refused:",
@@ -217,14 +198,7 @@ impl Protocol {
     }
 
     fn record(&self, world: &World, node: usize, flight: Flight, end: End, next: &mut Vec<(Word, World)>) {
-        let attempt = AttemptId(flight.attempt);
-        let ended = |outcome| Event::Ended { attempt, outcome, others_succeed: false };
-        let event = match end {
-            End::GivenBack => Event::GivenBack { attempt },
-            End::Accepted => ended(Outcome::Accepted { message_id: "m".into(), psid: None }),
-            End::Refused => ended(Outcome::Retry(Then::Again)),
-            End::Unknown => ended(Outcome::Uncertain(Reason::Timeout)),
-        };
+        let event = end.report(AttemptId(flight.attempt), &Outcome::Retry(Then::Again));
         let mut done = self.apply(world, &event, world.now);
         done.nodes[node] = None;
         if world.repeats < self.repeats && matches!(flight.phase, Phase::Ended(_)) {
@@ -238,13 +212,11 @@ impl Protocol {
 
     /// What time alone does, by a node whose clock was read at `at`.
     fn passes(&self, world: &World, at: u64, next: &mut Vec<(Word, World)>) {
-        let mut events = vec![("due", Event::Due)];
-        events.extend(self.misses.then_some(("hard stop", Event::HardStop)));
-        let attempts = 1..=i64::from(world.claims);
-        events.extend(attempts.map(|attempt| ("lease", Event::LeaseLapsed { attempt: AttemptId(attempt) })));
         // Nodes spare what they run themselves; here the other node may always be the one that looks.
-        for (word, event) in events {
-            next.push(((at, word, 0), self.apply(world, &event, at)));
+        for (word, event) in by_time((1..=i64::from(world.claims)).map(AttemptId)) {
+            if self.misses || event != Event::HardStop {
+                next.push(((at, word, 0), self.apply(world, &event, at)));
+            }
         }
     }
 
@@ -271,9 +243,9 @@ impl Protocol {
 
     fn platform(world: &World, next: &mut Vec<(Word, World)>) {
         for (place, (attempt, fate)) in world.requests.iter().enumerate() {
-            if *fate == Fate::Undecided {
+            if *fate == Truth::OnItsWay {
                 for (decided, word) in
-                    [(Fate::Accepted, "the platform accepts"), (Fate::Refused, "the platform refuses")]
+                    [(Truth::Accepted, "the platform accepts"), (Truth::Refused, "the platform refuses")]
                 {
                     let mut world = world.clone();
                     world.requests[place].1 = decided;
@@ -290,9 +262,8 @@ impl Protocol {
             let stop = Event::OptedOut { at: now, reason: Reason::OptOutEvent };
             next.push(((world.now, "the person says stop", 0), self.apply(world, &stop, world.now)));
         }
-        let decided = world.requests.iter().all(|(_, fate)| *fate != Fate::Undecided);
-        if world.row.state == State::Uncertain && decided && world.orders < self.orders {
-            let delivered = world.requests.iter().any(|(_, fate)| *fate == Fate::Accepted);
+        let told = settled(world.requests.iter().map(|(_, fate)| *fate));
+        if let Some(delivered) = told.filter(|_| world.row.state == State::Uncertain && world.orders < self.orders) {
             let settle = Event::Settle { delivered, before: now.plus(Duration::from_millis(1)) };
             let mut settled = self.apply(world, &settle, world.now);
             settled.orders += 1;
@@ -343,7 +314,7 @@ impl Model for Protocol {
     }
 
     fn wrong(&self, world: &World) -> Option<String> {
-        let accepted = world.requests.iter().filter(|(_, fate)| *fate == Fate::Accepted).count();
+        let accepted = world.requests.iter().filter(|(_, fate)| *fate == Truth::Accepted).count();
         if accepted > 1 {
             return Some("at most one accepted: two were".into());
         }
@@ -353,7 +324,7 @@ impl Model for Protocol {
     /// No one is forgotten: whoever nothing will happen to any more waits for the person or for evidence, or is final.
     fn wrong_at_the_end(&self, world: &World) -> Option<String> {
         let named = world.row.state.is_final() || matches!(world.row.state, State::Sent | State::Uncertain);
-        let greeted = world.requests.iter().any(|(_, fate)| *fate == Fate::Accepted);
+        let greeted = world.requests.iter().any(|(_, fate)| *fate == Truth::Accepted);
         let untrue = match world.row.state {
             State::Sent => !greeted,
             State::Missed | State::Unavailable => greeted,

@@ -10,7 +10,8 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
 use crate::ending::KEY;
-use crate::play::{Day, Played, Tally, play, play_day};
+use crate::play::{Day, Played, Tally, play, play_day, play_following};
+use crate::replay::Replay;
 use crate::scenario::Scenario;
 
 /// Which seeds.
@@ -92,6 +93,12 @@ fn complaint(seed: u64, played: &Played) -> Option<String> {
 pub(crate) fn play_one(seed: u64, loud: bool) -> Played {
     let house = House::new();
     house.runtime.block_on(play(seed, &house.database, loud))
+}
+
+/// The same, each change of a row held against the model; how many there were.
+pub(crate) fn play_followed(seed: u64, replay: Replay) -> (Played, u64) {
+    let house = House::new();
+    house.runtime.block_on(play_following(seed, &house.database, replay))
 }
 
 /// Plays a chosen scenario in the same way.

@@ -32,7 +32,7 @@ use crate::happening::{self, Calendar, Happening};
 use crate::people::{APP, page};
 use crate::platform::{Shared, post};
 use crate::promise::Promise;
-use crate::raw::Raw;
+use crate::raw::{Raw, Stored};
 use crate::scenario::Scenario;
 use crate::stage::{Next, NodeClock, Stage};
 use crate::world::Fact;
@@ -288,7 +288,8 @@ impl Node {
 
     /// The upkeep loop: every pass, with a turn between them.
     async fn keeper(self: Arc<Self>, scenario: Scenario) {
-        let slow = if scenario.policy.uncertain == UncertainPolicy::Resend { 0.5 } else { 0.1 };
+        let often = scenario.policy.uncertain == UncertainPolicy::Resend || scenario.forgets_soon();
+        let slow = if often { 0.5 } else { 0.1 };
         let stale = if scenario.crowded { 0.0 } else { 0.05 };
         loop {
             self.stage.park("keeps", FOR_EVER, Next::Alone).await;
@@ -301,7 +302,9 @@ impl Node {
             self.stage.point("admitted").await;
             told = told.and(self.upkeep.promote(now).await);
             self.stage.point("promoted").await;
-            told = told.and(self.upkeep.recover(now).await);
+            let recovered = self.upkeep.recover(now).await;
+            self.alert(*recovered.as_ref().unwrap_or(&0), scenario.operator);
+            told = told.and(recovered);
             self.stage.point("recovered").await;
             told = told.and(self.upkeep.miss(now).await);
             if self.stage.dice(|dice| dice.happens(slow)) {
@@ -315,6 +318,14 @@ impl Node {
             if let Err(error) = told {
                 self.amiss(&error);
             }
+        }
+    }
+
+    /// Doubts are told, and some operator looks at once.
+    fn alert(&self, doubts: u64, operator: f64) {
+        if doubts > 0 && self.stage.dice(|dice| dice.happens(operator * 2.0)) {
+            let soon = self.stage.dice(|dice| dice.ms(10, 3000));
+            self.calendar.at(self.stage.now().plus(soon), Happening::Operates);
         }
     }
 
@@ -379,10 +390,13 @@ impl Node {
             if rows.is_empty() {
                 return;
             }
-            let row = &rows[node.stage.dice(|dice| dice.place(rows.len()))];
+            let doubts: Vec<&Stored> = rows.iter().filter(|row| row.state == "uncertain").collect();
+            let row = node
+                .stage
+                .dice(|dice| if doubts.is_empty() || dice.happens(0.5) { dice.one(&rows) } else { *dice.one(&doubts) });
             let Some(person) = node.world.lock().unwrap().person_of(&row.page, &row.login) else { return };
             let now = node.clock.now();
-            let Some(command) = node.order(&row.state, person, now) else { return };
+            let Some(command) = node.order(row, person, now) else { return };
             let signal = Signal::Command { optin: OptInId(row.id), command };
             let pause = node.stage.dice(|dice| {
                 let most = *dice.one(&[10, 1000, 600_000]);
@@ -404,12 +418,14 @@ impl Node {
         });
     }
 
-    /// What a careful operator would say: about a doubt, only what the platform shows.
-    fn order(&self, state: &str, person: usize, now: Timestamp) -> Option<Command> {
+    /// What a careful operator would say: about a doubt, only what the platform shows. Where a lease is over, so is the
+    /// request; else the operator makes sure of that first.
+    fn order(&self, row: &Stored, person: usize, now: Timestamp) -> Option<Command> {
         let world = self.world.lock().unwrap();
         let (known, greeted) = (&world.people[person], world.people[person].is_greeted());
-        match state {
-            "uncertain" if known.is_on_its_way() => None,
+        let over = row.reason.as_deref() == Some("lease_expired");
+        match row.state.as_str() {
+            "uncertain" if known.is_on_its_way() && !over => None,
             "uncertain" => Some(Command::Settle { delivered: greeted, before: now }),
             "missed" | "unavailable" | "cancelled" => Some(Command::Retry),
             _ => self.stage.dice(|dice| match dice.below(12) {

@@ -68,8 +68,7 @@ impl Script<'_> {
         if self.scenario.crowded {
             return self.opt_in(dice, at, Duration::ZERO);
         }
-        // Some tell us late, so that little is left of their window.
-        let late = if dice.happens(0.3) { dice.ms(20 * HOUR, 24 * HOUR) } else { dice.ms(0, 2000) };
+        let late = self.lateness(dice);
         let at = if dice.happens(0.5) { at } else { at.minus(late) };
         self.opt_in(dice, at, late);
         if dice.happens(0.3) {
@@ -90,6 +89,18 @@ impl Script<'_> {
         if dice.happens(0.05) {
             let at = at.max(START).plus(dice.ms(0, MINUTE));
             self.comes(dice, at, &self.foreign_echo(at), Fact::Elsewhere { person: self.number });
+        }
+    }
+
+    /// How long an opt-in takes to reach us. Some come so late that little is left of their window, or but a moment.
+    fn lateness(&self, dice: &mut Dice) -> Duration {
+        match dice.below(10) {
+            0 => {
+                let usable = self.scenario.window().usable();
+                usable.saturating_sub(self.scenario.ahead + dice.ms(0, 3000))
+            }
+            1 | 2 => dice.ms(20 * HOUR, 24 * HOUR),
+            _ => dice.ms(0, 2000),
         }
     }
 

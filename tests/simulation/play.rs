@@ -19,6 +19,7 @@ use crate::people::{Script, gather, page};
 use crate::platform::Shared;
 use crate::promise::{Broken, Promise};
 use crate::raw::{Raw, Stored};
+use crate::replay::Replay;
 use crate::scenario::Scenario;
 use crate::stage::{ActorId, Next, Parked, Part, START, Stage, Step};
 use crate::world::{Fact, Person, World};
@@ -88,6 +89,7 @@ pub(crate) struct Play {
     lives: u64,
     url: String,
     pub(crate) tally: Tally,
+    replay: Option<Replay>,
 }
 
 /// Plays one seed in a directory of its own.
@@ -98,6 +100,18 @@ pub(crate) async fn play(seed: u64, database: &Path, loud: bool) -> Played {
     let mut play = Play::new(stage, scenario, database).await;
     let last = play.run().await;
     play.finish(last).await
+}
+
+/// The same, each change of a row held against the model; how many there were.
+pub(crate) async fn play_following(seed: u64, database: &Path, replay: Replay) -> (Played, u64) {
+    fastrand::seed(seed);
+    let stage = Stage::new(seed, false);
+    let scenario = stage.dice(Scenario::of);
+    let mut play = Play::new(stage, scenario, database).await;
+    play.replay = Some(replay);
+    let last = play.run().await;
+    let changes = play.replay.as_ref().map_or(0, |replay| replay.changes);
+    (play.finish(last).await, changes)
 }
 
 /// A day of a chosen scenario, and what it left.
@@ -156,6 +170,9 @@ impl Play {
         if scenario.policy.uncertain == UncertainPolicy::Resend && !scenario.crowded {
             (1..=8).for_each(|turn| calendar.at(START.plus(Duration::from_mins(turn * 11)), Happening::Wakes));
         }
+        if scenario.forgets_soon() && !scenario.crowded {
+            (1..=4).for_each(|turn| calendar.at(START.plus(Duration::from_hours(turn * 5)), Happening::Wakes));
+        }
         let nodes = vec![None; scenario.nodes];
         let mut play = Self {
             stage,
@@ -170,6 +187,7 @@ impl Play {
             lives: 0,
             url,
             tally: Tally { seeds: 1, ..Tally::default() },
+            replay: None,
         };
         play.stage.say(|| format!("{:?}", play.scenario));
         (0..play.nodes.len()).for_each(|node| play.start(node));
@@ -226,6 +244,9 @@ impl Play {
                 (None, None) => return None,
             }
             self.after().await;
+            if let Some(replay) = &mut self.replay {
+                replay.follow(&self.ground.store, &self.raw, &self.world).await;
+            }
         }
     }
 

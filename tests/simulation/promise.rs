@@ -16,6 +16,8 @@ pub(crate) enum Promise {
     NeverLost,
     /// Whoever's hard stop comes first is sent to first, and nobody is missed for whom there was room.
     MostUrgentFirst,
+    /// No row changes but as the model of the protocol allows.
+    AsTheModel,
 }
 
 impl Promise {
@@ -27,6 +29,7 @@ impl Promise {
             Self::NeverAfterStop => "never after stop",
             Self::NeverLost => "never lost",
             Self::MostUrgentFirst => "most urgent first",
+            Self::AsTheModel => "as the model",
         }
     }
 }

@@ -65,6 +65,16 @@ impl Raw {
             .unwrap();
     }
 
+    /// Changes with every commit of another connection.
+    pub(crate) async fn version(&self) -> i64 {
+        sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut *self.0.lock().await).await.unwrap()
+    }
+
+    /// What nobody may do: a statement past the store. How many rows it changed.
+    pub(crate) async fn meddle(&self, statement: &'static str) -> u64 {
+        sqlx::query(statement).execute(&mut *self.0.lock().await).await.unwrap().rows_affected()
+    }
+
     pub(crate) async fn interest(&self, window: &Window) -> Interest {
         let mut conn = self.0.lock().await;
         let version = sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut *conn).await.unwrap();

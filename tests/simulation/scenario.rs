@@ -195,6 +195,11 @@ impl Scenario {
         }
     }
 
+    /// Whether rows are purged within the day, so that people come again of whom only a tombstone is left.
+    pub(crate) fn forgets_soon(&self) -> bool {
+        self.policy.retention < Duration::from_hours(24)
+    }
+
     pub(crate) fn window(&self) -> Window {
         self.policy.window
     }
