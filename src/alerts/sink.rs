@@ -106,7 +106,8 @@ impl Sink {
             Way::Log => log(notice),
             Way::Webhook(post, url, Format::Json) => return post.json(url, &[], notice.to_owned()).await,
             Way::Webhook(post, url, Format::Slack) => {
-                let text = json!({"text": read(notice).get("text")}).to_string();
+                let text = read(notice).get("text").and_then(Value::as_str).map(escaped);
+                let text = json!({"text": text}).to_string();
                 return post.json(url, &[], text).await;
             }
             Way::Command(words, patience) => return command::run(words, notice, *patience).await,
@@ -118,6 +119,11 @@ impl Sink {
 
 fn read(notice: &str) -> Value {
     serde_json::from_str(notice).unwrap_or_default()
+}
+
+/// What Slack would take for a link, a channel or an entity is text. Slack, "Formatting text for app surfaces".
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// Alerts that are over, or still there, are no news; whoever reads only errors sees a problem begin.

@@ -32,6 +32,7 @@ mod pace;
 mod people;
 mod platform;
 mod postman;
+mod reads;
 mod report;
 mod routes;
 mod sends;

@@ -66,7 +66,7 @@ pub struct Page {
     pub token: String,
 }
 
-/// Faults of the Send API. Probabilities lie in 0..=1; the default is no fault at all.
+/// Faults of the platform, of its Send API first of all. Probabilities lie in 0..=1; the default is no fault at all.
 ///
 /// As TOML or JSON, durations are text with a unit, as in `"30s"`, and unknown keys are errors.
 #[derive(Clone, Debug, Deserialize)]
@@ -99,6 +99,16 @@ pub struct Faults {
     /// The time to regain access shown in the usage header, in whole minutes rounded up.
     #[serde(deserialize_with = "duration")]
     pub regain: Duration,
+    /// How soon every page's token ends, as `debug_token` tells; by default never.
+    #[serde(deserialize_with = "maybe_duration")]
+    pub token_ends_in: Option<Duration>,
+    /// Nobody gets the pages' webhooks, says the list of subscribed apps.
+    pub unsubscribed: bool,
+    /// The version of the Graph API that answers checks of pages; by default the one that is asked for.
+    pub served: Option<String>,
+    /// How far ahead of everybody's clock the header `Date` of answers to checks of pages is.
+    #[serde(deserialize_with = "duration")]
+    pub clock_ahead: Duration,
 }
 
 impl Default for Faults {
@@ -115,6 +125,10 @@ impl Default for Faults {
             rate_limit: None,
             usage: None,
             regain: Duration::ZERO,
+            token_ends_in: None,
+            unsubscribed: false,
+            served: None,
+            clock_ahead: Duration::ZERO,
         }
     }
 }
@@ -146,14 +160,20 @@ pub(super) fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D
     span::parse(&String::deserialize(from)?).map_err(serde::de::Error::custom)
 }
 
+fn maybe_duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    duration(from).map(Some)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn faults_are_read_strictly() {
-        let faults: Faults = toml::from_str("after = 0.2\nhang = \"90s\"\nrate_limit = 20").unwrap();
+        let faults: Faults =
+            toml::from_str("after = 0.2\nhang = \"90s\"\nrate_limit = 20\ntoken_ends_in = \"2d\"").unwrap();
         assert_eq!((faults.after, faults.hang, faults.rate_limit), (0.2, Duration::from_secs(90), Some(20)));
+        assert_eq!((faults.token_ends_in, faults.served.as_deref()), (Some(Duration::from_hours(48)), None));
         assert_eq!(faults.check(), Ok(()));
         assert!(toml::from_str::<Faults>("afters = 0.2").is_err());
         assert!(Faults { before: 1.5, ..faults.clone() }.check().is_err_and(|e| e.contains("before")));

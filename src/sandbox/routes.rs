@@ -13,24 +13,24 @@ use serde_json::{Value, json};
 
 use super::behaviour::{Behaviour, Kind};
 use super::desk::Credentials;
-use super::events::APP_ID;
 use super::graph::{self, Refusal};
 use super::listing::Listing;
 use super::options::duration;
 use super::platform::Platform;
+use super::reads;
 use super::report::Report;
 
 /// The largest send that is read, in bytes.
 const LARGEST_BODY: usize = 1 << 20;
 
-type Shared = State<Arc<Platform>>;
+pub(super) type Shared = State<Arc<Platform>>;
 
 /// What may stand in the URL of a Graph call.
 #[derive(Default, Deserialize)]
-struct InUrl {
+pub(super) struct InUrl {
     access_token: Option<String>,
     appsecret_proof: Option<String>,
-    input_token: Option<String>,
+    pub(super) input_token: Option<String>,
 }
 
 /// Everything the sandbox answers to.
@@ -40,10 +40,10 @@ pub(super) fn router(platform: Arc<Platform>) -> Router {
         .route("/sandbox/report", get(report))
         .route("/sandbox/in-flight", get(in_flight))
         .route("/sandbox/people", get(people).post(newcomer))
-        .route("/debug_token", get(debug_token))
-        .route("/{version}/debug_token", get(debug_token))
-        .route("/{version}/{node}", get(node))
-        .route("/{version}/{node}/subscribed_apps", get(subscribed_apps))
+        .route("/debug_token", get(reads::debug_token))
+        .route("/{version}/debug_token", get(reads::debug_token))
+        .route("/{version}/{node}", get(reads::node))
+        .route("/{version}/{node}/subscribed_apps", get(reads::subscribed_apps))
         .route("/{version}/{node}/messages", post(messages))
         .fallback(unknown)
         .with_state(platform)
@@ -122,92 +122,26 @@ async fn messages(
     answer.response
 }
 
-async fn node(
-    State(platform): Shared,
-    Path((version, node)): Path<(String, String)>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response<Body> {
-    graph_get(&platform, &version, &node, &uri, &headers, |page| json!({"id": page})).await
-}
-
-async fn subscribed_apps(
-    State(platform): Shared,
-    Path((version, node)): Path<(String, String)>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response<Body> {
-    let fields = ["messages", "messaging_postbacks", "messaging_optins", "messaging_optouts", "message_echoes"];
-    let list = json!({"data": [{"id": APP_ID.to_string(), "name": "firstword sandbox", "subscribed_fields": fields}]});
-    graph_get(&platform, &version, &node, &uri, &headers, |_| list).await
-}
-
-/// Answers a read with the page's token, after the latency that sends have too.
-async fn graph_get(
-    platform: &Arc<Platform>,
-    version: &str,
-    node: &str,
-    uri: &Uri,
-    headers: &HeaderMap,
-    body: impl FnOnce(&str) -> Value,
-) -> Response<Body> {
-    platform.rest(platform.faults().latency).await;
-    let url = in_url(uri);
-    let admitted =
-        if is_version(version) { platform.admit(node, &credentials(headers, &url)) } else { Err(graph::BAD_PATH) };
-    match admitted.map(|place| platform.desks.get(place)) {
-        Ok(Some(desk)) => graph::plain(200, "application/json", body(&desk.id).to_string()),
-        Ok(None) => graph::WRONG_PAGE.answer(&Platform::trace()),
-        Err(refusal) => refusal.answer(&Platform::trace()),
-    }
-}
-
-async fn debug_token(State(platform): Shared, uri: Uri, headers: HeaderMap) -> Response<Body> {
-    platform.rest(platform.faults().latency).await;
-    let url = in_url(&uri);
-    if credentials(&headers, &url).any().is_none() {
-        return graph::NO_TOKEN.answer(&Platform::trace());
-    }
-    let known =
-        platform.desks.iter().find(|desk| url.input_token.as_deref().is_some_and(|token| desk.opened_by(token)));
-    let data = match known {
-        Some(desk) => json!({
-            "app_id": APP_ID.to_string(),
-            "type": "PAGE",
-            "application": "firstword sandbox",
-            "is_valid": true,
-            "expires_at": 0,
-            "data_access_expires_at": 0,
-            "profile_id": desk.id,
-            "scopes": ["pages_messaging", "user_messenger_contact"],
-        }),
-        None => {
-            json!({"is_valid": false, "scopes": [], "error": {"code": 190, "message": "Invalid OAuth access token."}})
-        }
-    };
-    graph::plain(200, "application/json", json!({"data": data}).to_string())
-}
-
 async fn unknown() -> Response<Body> {
     graph::BAD_PATH.answer(&Platform::trace())
 }
 
 /// Whether this is a version of the Graph API, as in `v26.0`.
-fn is_version(text: &str) -> bool {
+pub(super) fn is_version(text: &str) -> bool {
     let number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     text.strip_prefix('v')
         .and_then(|rest| rest.split_once('.'))
         .is_some_and(|(major, minor)| number(major) && number(minor))
 }
 
-fn in_url(uri: &Uri) -> InUrl {
+pub(super) fn in_url(uri: &Uri) -> InUrl {
     match uri.query() {
         Some(_) => Query::try_from_uri(uri).map(|Query(url)| url).unwrap_or_default(),
         None => InUrl::default(),
     }
 }
 
-fn credentials<'a>(headers: &'a HeaderMap, url: &'a InUrl) -> Credentials<'a> {
+pub(super) fn credentials<'a>(headers: &'a HeaderMap, url: &'a InUrl) -> Credentials<'a> {
     let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
     Credentials { bearer, token: url.access_token.as_deref(), proof: url.appsecret_proof.as_deref() }
 }

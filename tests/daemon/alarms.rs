@@ -141,6 +141,31 @@ pub(crate) async fn an_outage_is_told_before_the_first_miss(mut place: Place) {
     until("no miss is open", async || daemon.get("/metrics").await.1.contains(none).then_some(())).await;
 }
 
+/// Slack gets one line of text and nothing else, in which nothing is a link or a channel.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slack_hears_of_an_alert_and_of_its_end() {
+    let (mut place, wire) = (Place::sqlite(), Wire::bind().await);
+    place.set(&format!("[alerts]\nwebhook_url = \"{}/services/T0/B0\"\nwebhook_format = \"slack\"", wire.url()));
+    let daemon = Daemon::ready(&place).await;
+    // Ids are whatever a site writes.
+    let stranger = r#"{"page_id": "<!channel>&co", "login_id": "anna"}"#;
+    assert_eq!(daemon.site(stranger).await.0, 200);
+    until("it was told", async || (!wire.requests().is_empty()).then_some(())).await;
+    place.json("optin opt-out anna --json");
+    let said = until("its end was told", async || (wire.requests().len() > 1).then(|| wire.requests())).await;
+    for ((head, body), begin) in said.iter().zip(["PROBLEM unknown_page: ", "RESOLVED unknown_page: "]) {
+        assert!(head.starts_with("POST /services/T0/B0 HTTP/1.1") && head.contains("application/json"), "{head}");
+        let fields = body.as_object().unwrap();
+        assert_eq!(fields.len(), 1, "{body}");
+        let text = fields["text"].as_str().unwrap();
+        assert!(text.starts_with(begin) && text.contains("&lt;!channel&gt;&amp;co"), "{text}");
+        assert!(!text.contains(['<', '>', '\n']) && !text.contains("anna"), "{text}");
+    }
+    assert!(place.command("alert test").output().unwrap().status.success());
+    let last = wire.requests().pop().unwrap().1;
+    assert!(last["text"].as_str().unwrap().contains("somebody tries whether alerts arrive"), "{last}");
+}
+
 /// The site is away while things happen, and the daemon is killed: it hears of everybody once it is back, in their
 /// order, by signed requests.
 pub(crate) async fn the_site_hears_of_everybody_in_order(mut place: Place) {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::line::relayed;
-use crate::place::{PAGE, Place, until};
+use crate::place::{API_TOKEN, APP_SECRET, PAGE, PAGE_TOKEN, Place, until};
 use crate::process::Daemon;
 use crate::wire::Wire;
 
@@ -190,4 +190,41 @@ async fn postgres_a_hung_delivery_loop_starves_the_watchdog() {
     child.kill().unwrap();
     child.wait().unwrap();
     drainer.join().unwrap().unwrap();
+}
+
+/// `LoadCredential=firstword:DIRECTORY` puts every file there as `firstword_NAME`: a daemon that has its secrets from
+/// nowhere else works, and one that was given by its own name comes before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_secret_may_come_from_one_directory() {
+    let (mut place, wire) = (Place::sqlite(), Wire::bind().await);
+    place.send_to(&wire.url());
+    for (section, key) in [("messenger", "app_secret"), ("messenger", "verify_token"), ("server", "api_token")] {
+        place.unset(section, key);
+    }
+    place.set(&format!("[[pages]]\nid = \"{PAGE}\"\nmessage = \"hello.json\""));
+    std::fs::create_dir(place.path("given")).unwrap();
+    let page = format!("firstword_page.{PAGE}.access_token");
+    for (name, secret) in [
+        ("firstword_messenger.app_secret", "not this one"),
+        ("messenger.app_secret", APP_SECRET),
+        ("firstword_messenger.verify_token", "verify-token"),
+        ("firstword_server.api_token", API_TOKEN),
+        (page.as_str(), PAGE_TOKEN),
+    ] {
+        place.write(&format!("given/{name}"), format!("{secret}\n"));
+    }
+    let given = place.path("given").display().to_string();
+    let mut daemon = Daemon::start(&place, "trace", &[("CREDENTIALS_DIRECTORY", &given)]);
+    daemon.becomes_ready().await;
+    assert_eq!(daemon.webhook("{}").await, 200);
+    let path = "/webhook?hub.mode=subscribe&hub.verify_token=verify-token&hub.challenge=42";
+    assert_eq!(daemon.get(path).await, (200, "42".to_owned()));
+    sends(&daemon, &wire, "anna", &format!("Bearer {PAGE_TOKEN}")).await;
+    for secret in [APP_SECRET, API_TOKEN, PAGE_TOKEN, "verify-token"] {
+        assert!(!daemon.log().contains(secret), "{secret} is in the log");
+    }
+    // Without the directory nothing is left to start with.
+    let told = tokio::task::block_in_place(|| place.command("config check").output().unwrap());
+    let told = format!("{}{}", String::from_utf8_lossy(&told.stdout), String::from_utf8_lossy(&told.stderr));
+    assert!(told.contains("access_token") && told.contains("is missing") && told.contains(&page[10..]), "{told}");
 }
