@@ -87,7 +87,7 @@ impl Pool {
                 readers.close().await;
                 writer.close().await;
             }
-            Self::Postgres(sessions) => sessions.pool().close().await,
+            Self::Postgres(sessions) => sessions.close().await,
         }
     }
 }

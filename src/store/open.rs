@@ -35,8 +35,10 @@ const POSTGRES: &[(i64, &str, &str)] = &[
     (7, "jobs", include_str!("../../migrations/postgres/0007_jobs.sql")),
 ];
 
-/// How many connections a PostgreSQL node keeps: one for each lane, one to listen, the rest for claims and reading.
-const POSTGRES_CONNECTIONS: u32 = 8;
+/// How many connections a PostgreSQL node keeps that write, one for each lane and the rest for claims, and how many for
+/// reports.
+const POSTGRES_WRITERS: u32 = 5;
+const POSTGRES_READERS: u32 = 3;
 /// How many processes may come to migrate one SQLite file at the same moment.
 const MIGRATIONS_AT_ONCE: u32 = 4;
 /// The oldest PostgreSQL, as `server_version_num`.
@@ -47,6 +49,9 @@ const OF_A_SESSION: [(&str, &str); 3] =
     [("synchronous_commit", "on"), ("idle_in_transaction_session_timeout", "5s"), ("jit", "off")];
 /// What is told to the sessions that do not migrate. A transaction that writes sets itself shorter ones.
 const BEYOND_MIGRATIONS: [(&str, &str); 2] = [("lock_timeout", "5s"), ("statement_timeout", "30s")];
+/// What the writing sessions are told. Every statement of theirs finds its rows by an index. A plan that was made and kept
+/// while the tables were small would read them whole, and go on doing so until statistics are gathered.
+const BY_INDEX: [(&str, &str); 3] = [("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off")];
 /// Page caches in KiB. They count against a small daemon's memory; an import asks for more.
 const WRITER_CACHE_KIB: u32 = 8 * 1024;
 const READER_CACHE_KIB: u32 = 2 * 1024;
@@ -106,7 +111,7 @@ pub(super) async fn open_to_read(access: &Access) -> Result<Pool> {
         let read_only = [("default_transaction_read_only", "on")];
         let options = if access.pooler { options.extra_float_digits(None) } else { options.options(read_only) };
         let pool = PgPoolOptions::new().max_connections(2).acquire_timeout(ACQUIRE).connect_with(options).await?;
-        (Pool::Postgres(Sessions::new(pool, access.pooler, Suspicion::none())), POSTGRES)
+        (Pool::Postgres(Sessions::new(pool.clone(), pool, access.pooler, Suspicion::none())), POSTGRES)
     };
     let known = newest.iter().map(|(version, ..)| *version).max().unwrap_or(0);
     let found = pool.reader().await?.row::<Found>(sql::health::ENGINE, &[]).await.map_err(|error| match error {
@@ -198,11 +203,18 @@ async fn open_postgres(url: &str, pooler: bool) -> Result<Pool> {
         migrate_postgres(&first).await?;
     }
     first.close().await;
-    let options = if pooler { options } else { options.options(BEYOND_MIGRATIONS) };
     let suspicion = Suspicion::none();
+    let readers = if pooler { options } else { options.options(BEYOND_MIGRATIONS) };
+    let writers = if pooler { readers.clone() } else { readers.clone().options(BY_INDEX) };
+    let writers = postgres_pool(POSTGRES_WRITERS, writers, &suspicion).await?;
+    let readers = postgres_pool(POSTGRES_READERS, readers, &suspicion).await?;
+    Ok(Pool::Postgres(Sessions::new(writers, readers, pooler, suspicion)))
+}
+
+async fn postgres_pool(most: u32, options: PgConnectOptions, suspicion: &Suspicion) -> Result<PgPool> {
     let idled = suspicion.clone();
     let pool = PgPoolOptions::new()
-        .max_connections(POSTGRES_CONNECTIONS)
+        .max_connections(most)
         .acquire_timeout(ACQUIRE)
         // No question before each use: it would cost every statement a second trip. Whoever meets a dead connection
         // raises the suspicion against all that idled with it.
@@ -213,7 +225,7 @@ async fn open_postgres(url: &str, pooler: bool) -> Result<Pool> {
         })
         .connect_with(options)
         .await?;
-    Ok(Pool::Postgres(Sessions::new(pool, pooler, suspicion)))
+    Ok(pool)
 }
 
 /// Behind a pooler nobody migrates: whether somebody has.

@@ -40,7 +40,8 @@ const BEGIN: &str =
 macro_rules! pooled {
     () => {
         "BEGIN; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '5s';
-         SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL synchronous_commit = on; SET LOCAL jit = off"
+         SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL synchronous_commit = on; SET LOCAL jit = off;
+         SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
     };
 }
 
@@ -52,10 +53,11 @@ const BEGIN_POOLED_CLAIM: &str = pooled!();
 const BEGIN_POOLED_REPORT: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout = '30s'; SET LOCAL jit = off;
     SET LOCAL idle_in_transaction_session_timeout = '5s'";
 
-/// The connections of a node.
+/// The connections of a node: some for the main path, whose plans must not hang on statistics, and some for reports.
 #[derive(Debug, Clone)]
 pub(super) struct Sessions {
-    pool: PgPool,
+    writers: PgPool,
+    readers: PgPool,
     pooler: bool,
     suspicion: Suspicion,
 }
@@ -94,13 +96,18 @@ impl Suspicion {
 }
 
 impl Sessions {
-    pub(super) fn new(pool: PgPool, pooler: bool, suspicion: Suspicion) -> Self {
-        Self { pool, pooler, suspicion }
+    pub(super) fn new(writers: PgPool, readers: PgPool, pooler: bool, suspicion: Suspicion) -> Self {
+        Self { writers, readers, pooler, suspicion }
     }
 
-    /// The pool behind it.
+    /// The pool of those that write.
     pub(super) fn pool(&self) -> &PgPool {
-        &self.pool
+        &self.writers
+    }
+
+    pub(super) async fn close(&self) {
+        self.readers.close().await;
+        self.writers.close().await;
     }
 
     /// Whether a pooler stands before the server.
@@ -109,15 +116,15 @@ impl Sessions {
     }
 
     pub(super) async fn writer(&self) -> Result<Session> {
-        self.session(ANSWER, BEGIN_POOLED_CLAIM).await
+        self.session(&self.writers, ANSWER, BEGIN_POOLED_CLAIM).await
     }
 
     pub(super) async fn reader(&self) -> Result<Session> {
-        self.session(REPORT, BEGIN_POOLED_REPORT).await
+        self.session(&self.readers, REPORT, BEGIN_POOLED_REPORT).await
     }
 
-    async fn session(&self, patience: Duration, begin: &'static str) -> Result<Session> {
-        let conn = Some(self.pool.acquire().await?);
+    async fn session(&self, pool: &PgPool, patience: Duration, begin: &'static str) -> Result<Session> {
+        let conn = Some(pool.acquire().await?);
         let (pooler, suspicion) = (self.pooler, self.suspicion.clone());
         Ok(Session { conn, pooler, suspicion, patience, begin, begun: false, broken: false })
     }
