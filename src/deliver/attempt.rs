@@ -12,6 +12,9 @@ use crate::messenger::gate::Gate;
 use crate::store::Result;
 use crate::store::claim::{Claim, Probe, Wish};
 
+/// A wait below the timer's own step is no wait.
+const FINEST: Duration = Duration::from_millis(1);
+
 /// People this node has the right to send to, and the boot time read before that right was asked for.
 #[derive(Debug)]
 pub struct Taken {
@@ -62,6 +65,14 @@ impl Delivery {
         let gate = Arc::new(Gate::new(Arc::clone(&self.clock), since, self.window.start_within, hard_stop));
         self.inflight.enter(claim.attempt, Arc::clone(&gate));
         gate
+    }
+
+    /// Waits until it is the turn of somebody who was claimed a moment ahead: requests keep their distance on the wire.
+    pub(super) async fn turn(&self, claim: &Claim, since: Duration) {
+        let wait = (since + claim.turn).saturating_sub(self.clock.boot());
+        if wait >= FINEST {
+            tokio::time::sleep(wait).await;
+        }
     }
 
     /// Sends to one person: one request, one answer.

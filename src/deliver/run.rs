@@ -172,9 +172,10 @@ impl Loop {
             // The places were free when we asked, and only this loop takes them.
             let flight = Arc::clone(&self.flights).try_acquire_owned().ok();
             let unrecorded = Arc::clone(&self.unrecorded).try_acquire_owned().ok();
-            let gate = self.delivery.gate(&claim, taken.since);
+            let (gate, since) = (self.delivery.gate(&claim, taken.since), taken.since);
             let (delivery, page) = (Arc::clone(&self.delivery), page.clone());
             self.tracker.spawn(async move {
+                delivery.turn(&claim, since).await;
                 deliver(&delivery, &page, claim, gate, flight).await;
                 drop(unrecorded);
             });
@@ -195,6 +196,7 @@ impl Loop {
                         let gate = delivery.gate(&claim, taken.since);
                         let flight = Arc::clone(&flights).try_acquire_owned().ok();
                         let place = Arc::clone(&unrecorded).try_acquire_owned().ok();
+                        delivery.turn(&claim, taken.since).await;
                         deliver(&delivery, &page, claim, gate, flight).await;
                         drop(place);
                     }

@@ -102,12 +102,12 @@ mod tests {
 
     #[test]
     fn a_word_holds_for_half_an_hour() {
-        let (used, configured) = (Used { percent: 90, at: NOW }, Budget::per_second(20.0));
+        let (used, configured) = (Used { percent: 90, at: NOW }, Budget::per_second(5.0));
         let after = |minutes| NOW.plus(Duration::from_mins(minutes));
         assert_eq!([0, 29, 30, 90].map(|minutes| used.percent(after(minutes))), [90, 90, 0, 0]);
-        assert_eq!([29, 30].map(|minutes| used.budget(configured, after(minutes)).interval_us), [100_000, 50_000]);
+        assert_eq!([29, 30].map(|minutes| used.budget(configured, after(minutes)).interval_us), [400_000, 200_000]);
         let capacity = used.capacity(configured, NOW);
-        assert_eq!([(0, 30), (30, 60)].map(|(from, to)| capacity.people(after(from), after(to))), [18_000, 36_000]);
+        assert_eq!([(0, 30), (30, 60)].map(|(from, to)| capacity.people(after(from), after(to))), [4_500, 9_000]);
         assert_eq!(Used::default().budget(configured, NOW), configured);
     }
 

@@ -33,10 +33,18 @@ pub fn concerns_app(code: Option<i64>) -> bool {
     code.is_some_and(|code| WHOLE_APP.contains(&code))
 }
 
+/// How far claims may run ahead of the steady rate at most, in seconds: a claim that comes later than it could loses
+/// nothing up to here. The rate pays for it, see [`Budget`]: with 4 % of itself.
+const SLACK: f64 = 0.04;
+/// A page of so many requests a second loses little by a late claim, and pays nothing; each one more adds to the slack.
+const SLOW_PAGE: f64 = 5.0;
+const SLACK_PER_RATE: f64 = 0.004;
+
 /// A page's rate, as the two distances the algorithm needs, in microseconds.
 ///
-/// A burst of `b` is allowed, and the distance is widened so that no second sees more than the rate: at most
-/// `b - 1` early ones and one each distance make `rate` in any half-open second.
+/// Requests may run ahead by a slack, and their distance is widened by as much, so that no second sees more than the
+/// rate: what may start within a second and the slack, one each distance, makes `rate` in any half-open second. What was
+/// claimed ahead waits for its [turn](Budget::turn), so that on the wire requests keep their distance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
     /// Microseconds between two requests at the steady rate.
@@ -58,10 +66,10 @@ impl Budget {
     /// The budget for a rate in requests a second. The rate must be positive.
     #[must_use]
     pub fn per_second(rate: f64) -> Self {
-        let burst = (rate / 50.0).floor().max(1.0);
-        let interval = 1_000_000.0 / (rate - (burst - 1.0));
+        let slack = (SLACK_PER_RATE * (rate - SLOW_PAGE)).clamp(0.0, SLACK);
+        let interval = 1_000_000.0 * (1.0 + slack) / rate;
         #[expect(clippy::cast_possible_truncation, reason = "rates are checked to lie between 0.001 and 1,000,000")]
-        Self { interval_us: (interval.ceil() as i64).max(1), slack_us: ((burst - 1.0) * interval).floor() as i64 }
+        Self { interval_us: (interval.ceil() as i64).max(1), slack_us: (1_000_000.0 * slack) as i64 }
     }
 
     /// The steady rate, in requests a second.
@@ -95,6 +103,16 @@ impl Budget {
         let room = if ahead > self.slack_us { 0 } else { (self.slack_us - ahead) / self.interval_us + 1 };
         let count = room.min(wanted).max(0);
         Grant { count, arrival_us: arrival + count * self.interval_us }
+    }
+
+    /// How long after `now` the turn of the `nth` of `count` requests comes, counted from 0, that were granted together
+    /// and left the arrival time at `arrival_us`.
+    #[must_use]
+    pub fn turn(&self, arrival_us: i64, now: Timestamp, nth: usize, count: usize) -> Duration {
+        let later = i64::try_from(count.saturating_sub(nth)).unwrap_or(i64::MAX).saturating_mul(self.interval_us);
+        let ahead = arrival_us.saturating_sub(later).saturating_sub(now.ms().saturating_mul(1000));
+        // No further than the slack: beyond it lies a clock that was set back.
+        Duration::from_micros(u64::try_from(ahead.clamp(0, self.slack_us)).unwrap_or(0))
     }
 
     /// When the next request may start.
@@ -139,10 +157,30 @@ mod tests {
     }
 
     #[test]
-    fn nearly_all_of_the_rate_is_used() {
-        for rate in [1_u32, 2, 20, 100, 300] {
-            let used = starts(f64::from(rate), &vec![1; 60_000]).len();
+    fn nearly_all_of_the_rate_is_used_though_claims_come_late() {
+        for (rate, gap) in [1, 2, 10, 20, 100, 300].into_iter().flat_map(|rate: u32| [(rate, 1), (rate, 25)]) {
+            let used = starts(f64::from(rate), &vec![gap; 60_000 / usize::try_from(gap).unwrap()]).len();
             assert!(used * 100 >= usize::try_from(rate).unwrap() * 60 * 95, "{used} of {} at {rate}", rate * 60);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whoever_waits_for_their_turn_keeps_the_distance(gaps in proptest::collection::vec(1_u64..60, 1..200)) {
+            let budget = Budget::per_second(50.0);
+            let (mut now, mut arrival, mut turns) = (1_780_000_000_000_i64, 0, Vec::new());
+            for gap in gaps {
+                now += i64::try_from(gap).unwrap();
+                let at = Timestamp::from_ms(now);
+                let grant = budget.take(arrival, at, 1_000);
+                arrival = grant.arrival_us;
+                let count = usize::try_from(grant.count).unwrap();
+                let turn = |nth| now * 1000 + i64::try_from(budget.turn(arrival, at, nth, count).as_micros()).unwrap();
+                turns.extend((0..count).map(turn));
+            }
+            for pair in turns.windows(2) {
+                prop_assert!(pair[1] - pair[0] >= budget.interval_us, "{turns:?}");
+            }
         }
     }
 
@@ -150,7 +188,7 @@ mod tests {
     fn a_page_near_its_allowance_goes_slower() {
         let budget = Budget::per_second(20.0);
         let interval = |percent| budget.slowed(percent).interval_us;
-        assert_eq!([0, 79, 80, 90, 98, 100, 255].map(interval), [1, 1, 1, 2, 10, 10, 10].map(|n| n * 50_000));
+        assert_eq!([0, 79, 80, 90, 98, 100, 255].map(interval), [1, 1, 1, 2, 10, 10, 10].map(|n| n * 52_000));
     }
 
     #[test]
@@ -167,6 +205,7 @@ mod tests {
         let now = Timestamp::from_ms(1_780_000_000_000);
         let hour_ahead = (now.ms() + 3_600_000) * 1000;
         assert_eq!(budget.take(hour_ahead, now, 5).count, 0);
-        assert!(budget.next_at(hour_ahead, now).ms() - now.ms() <= 51);
+        assert!(budget.next_at(hour_ahead, now).ms() - now.ms() <= 53);
+        assert_eq!(budget.turn(hour_ahead, now, 0, 1), Duration::from_millis(40));
     }
 }

@@ -1,5 +1,7 @@
 //! Taking people to send to: the most urgent first, within the page's budget, fenced and leased.
 
+use std::time::Duration;
+
 use super::engine::{Columns, Conn, FromColumns, Value};
 use super::error::{Error, Result};
 use super::sql;
@@ -58,6 +60,8 @@ pub struct Claim {
     pub number: i64,
     /// Their locale.
     pub locale: Option<String>,
+    /// How long after the claim's `now` their turn comes, by the page's budget.
+    pub turn: Duration,
 }
 
 /// What a claim brought.
@@ -140,7 +144,9 @@ impl Wish {
         taken.sort_unstable_by_key(|taken| (taken.3, taken.0));
         let next_at = self.budget.next_at(arrival_us, self.now);
         let used_up = taken.len() < self.most && next_at > self.now;
-        let claims = taken.into_iter().map(|Taken(optin, attempt, login, opted_in_at, number, locale)| Claim {
+        let count = taken.len();
+        let people = taken.into_iter().enumerate();
+        let claims = people.map(|(nth, Taken(optin, attempt, login, opted_in_at, number, locale))| Claim {
             optin: OptInId(optin),
             attempt: AttemptId(attempt),
             page: self.page.clone(),
@@ -148,6 +154,7 @@ impl Wish {
             opted_in_at: Timestamp::from_ms(opted_in_at),
             number,
             locale,
+            turn: self.budget.turn(arrival_us, self.now, nth, count),
         });
         Claimed { claims: claims.collect(), next_at: used_up.then_some(next_at), stopped: false }
     }

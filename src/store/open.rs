@@ -51,7 +51,8 @@ const OF_A_SESSION: [(&str, &str); 3] =
 const BEYOND_MIGRATIONS: [(&str, &str); 2] = [("lock_timeout", "5s"), ("statement_timeout", "30s")];
 /// What the writing sessions are told. Every statement of theirs finds its rows by an index. A plan that was made and kept
 /// while the tables were small would read them whole, and go on doing so until statistics are gathered.
-const BY_INDEX: [(&str, &str); 3] = [("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off")];
+const BY_INDEX: [(&str, &str); 3] =
+    [("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off")];
 /// Page caches in KiB. They count against a small daemon's memory; an import asks for more.
 const WRITER_CACHE_KIB: u32 = 8 * 1024;
 const READER_CACHE_KIB: u32 = 2 * 1024;
