@@ -130,6 +130,7 @@ conformance! {
     upkeep {
         a_lapsed_lease_is_a_doubt the_hard_stop_ends_waiting a_renewed_consent_starts_the_next_window
         nobody_answered what_is_over_is_purged_and_remembered a_stop_outlives_its_row answered_people_are_kept
+        a_stop_told_again_after_the_purge_opens_nothing
         old_raw_events_are_forgotten
     }
     reports {

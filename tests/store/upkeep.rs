@@ -108,6 +108,20 @@ pub(crate) async fn a_stop_outlives_its_row(ground: Ground) {
     assert_eq!(ground.state(id).await, State::Pending);
 }
 
+pub(crate) async fn a_stop_told_again_after_the_purge_opens_nothing(ground: Ground) {
+    ground.greeted("anna", "m.1").await;
+    let stop = || said(Sign::OptOut(Reason::OptOutEvent), by_login("anna"));
+    ground.apply(stop()).await;
+    assert_eq!(ground.store.purge(NOW, 10, later(1)).await.unwrap(), 1);
+    // The platform tells of the stop once more: a new row, which knows of the stop alone.
+    ground.apply_at(stop(), days(2)).await;
+    let fresh = ground.apply_at(opt_in("anna", days(3)), days(3)).await;
+    let Receipt::Reopened(id) = fresh else { panic!("{fresh:?}") };
+    let row = ground.row(id).await;
+    assert_eq!((row.state, row.reason), (State::Refused, Some(Reason::GreetedBefore)));
+    assert!(ground.claim_at(9, days(3)).await.is_empty());
+}
+
 pub(crate) async fn answered_people_are_kept(ground: Ground) {
     let claim = ground.greeted("anna", "m.1").await;
     ground.apply(said(Sign::Reply { stop: false }, by_login("anna"))).await;

@@ -117,7 +117,7 @@ impl Desk<'_> {
         Ok(())
     }
 
-    /// Reads the tombstones of people who have no row or wait for admission, and of PSIDs.
+    /// Reads the tombstones of people who have no row, wait for admission or may be opened again, and of PSIDs.
     async fn dig(&mut self, conn: &mut Conn, wanted: &Wanted<'_>, signals: &[Signal]) -> Result<()> {
         let strangers = wanted
             .logins
@@ -125,9 +125,10 @@ impl Desk<'_> {
             .filter(|(page, login)| !self.by_login.contains_key(&((*page).clone(), (*login).clone())));
         let mut names: Vec<String> = strangers.map(|(page, login)| self.rules.key.tombstone(page, login)).collect();
         names.extend(wanted.psids.iter().map(|(page, psid)| self.rules.key.psid_tombstone(page, psid)));
-        // A site's own INSERT comes without asking whether we knew the person once.
-        let new = self.entries.iter().map(|entry| &entry.after).filter(|row| row.state == State::New);
-        names.extend(new.map(|row| self.rules.key.tombstone(&row.page, &row.login)));
+        // A site's own INSERT comes without asking whether we knew the person once; and a row that a stop brought into
+        // being, of somebody whose first row is purged, is opened by fresh consent like any other.
+        let admitted = self.entries.iter().map(|entry| &entry.after).filter(|row| may_be_admitted(row.state));
+        names.extend(admitted.map(|row| self.rules.key.tombstone(&row.page, &row.login)));
         names.extend(signals.iter().filter_map(|signal| self.named_by_answer(signal)));
         if !names.is_empty() {
             // Names are hex digits: nothing to escape.
@@ -155,6 +156,11 @@ impl Desk<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether rows in this state are admitted, or can be opened again and then are.
+fn may_be_admitted(state: State) -> bool {
+    matches!(state, State::New | State::OptedOut | State::Missed | State::Unavailable | State::Cancelled)
 }
 
 async fn find_people(conn: &mut Conn, wanted: &mut Wanted<'_>) -> Result<()> {
