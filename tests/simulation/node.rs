@@ -243,6 +243,8 @@ impl Node {
         self.delivery.record(signal.clone()).await;
         if accepted {
             self.world.lock().unwrap().told_of_arrival(attempt);
+        } else if outcome == "uncertain" {
+            self.settles_later();
         }
         self.stage.point("recorded").await;
         self.say(|| format!("attempt {attempt} of {optin}: {outcome}"));
@@ -321,8 +323,20 @@ impl Node {
         }
     }
 
+    /// Where policy settles doubts by itself, somebody looks when it may.
+    fn settles_later(&self) {
+        let policy = self.delivery.store.policy();
+        if policy.uncertain == UncertainPolicy::Resend {
+            let settled = self.stage.now().plus(policy.window.lease() + policy.settle_after + Duration::from_secs(1));
+            self.calendar.at(settled, Happening::Wakes);
+        }
+    }
+
     /// Doubts are told, and some operator looks at once.
     fn alert(&self, doubts: u64, operator: f64) {
+        if doubts > 0 {
+            self.settles_later();
+        }
         if doubts > 0 && self.stage.dice(|dice| dice.happens(operator * 2.0)) {
             let soon = self.stage.dice(|dice| dice.ms(10, 3000));
             self.calendar.at(self.stage.now().plus(soon), Happening::Operates);

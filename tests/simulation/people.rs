@@ -92,14 +92,14 @@ impl Script<'_> {
         }
     }
 
-    /// How long an opt-in takes to reach us. Some come so late that little is left of their window, or but a moment.
+    /// How long an opt-in takes to reach us. Some come so late that little is left of their window: room for one more
+    /// message after a doubt is settled, or but a moment.
     fn lateness(&self, dice: &mut Dice) -> Duration {
+        let usable = self.scenario.window().usable().saturating_sub(self.scenario.ahead);
         match dice.below(10) {
-            0 => {
-                let usable = self.scenario.window().usable();
-                usable.saturating_sub(self.scenario.ahead + dice.ms(0, 3000))
-            }
-            1 | 2 => dice.ms(20 * HOUR, 24 * HOUR),
+            0 => usable.saturating_sub(dice.ms(0, 3000)),
+            1 => usable.saturating_sub(dice.ms(11 * MINUTE, 16 * MINUTE)),
+            2 => dice.ms(20 * HOUR, 24 * HOUR),
             _ => dice.ms(0, 2000),
         }
     }

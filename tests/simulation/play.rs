@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use firstword::domain::ids::AttemptId;
-use firstword::domain::policy::UncertainPolicy;
 use firstword::domain::time::Timestamp;
 use firstword::store::Store;
 use tokio::sync::broadcast::error::TryRecvError;
@@ -166,9 +165,6 @@ impl Play {
         if stage.dice(|dice| dice.happens(0.15)) && !scenario.crowded {
             let restart = stage.dice(|dice| dice.ms(1000, 3_600_000));
             calendar.at(START.plus(restart), Happening::Restarts);
-        }
-        if scenario.policy.uncertain == UncertainPolicy::Resend && !scenario.crowded {
-            (1..=8).for_each(|turn| calendar.at(START.plus(Duration::from_mins(turn * 11)), Happening::Wakes));
         }
         if scenario.forgets_soon() && !scenario.crowded {
             (1..=4).for_each(|turn| calendar.at(START.plus(Duration::from_hours(turn * 5)), Happening::Wakes));

@@ -200,7 +200,7 @@ impl World {
     /// `resend` prefers a second message to none: one, when the doubt is old, and the store knew of no arrival.
     fn may_risk(&self, person: &Person, first: AttemptId, second: Taken) -> bool {
         let (policy, window) = (&self.scenario.policy, self.scenario.window());
-        let lease = window.start_within + window.request_timeout + Duration::from_secs(3);
+        let lease = window.start_within + window.request_timeout + Duration::from_secs(2);
         let old = self.taken.get(&first).is_some_and(|first| {
             second.asked_at.plus(crate::node::CLOCK_ERROR * 2) >= first.asked_at.plus(lease + policy.settle_after)
         });
