@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use firstword::domain::keyed::hmac_sha256;
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::database::Database;
 use crate::place::{PAGE, Place, until};
 use crate::platform::now;
 use crate::process::Daemon;
-use crate::wire::Wire;
+use crate::wire::{Full, Wire};
 
 const SITE_SECRET: &str = "site-secret";
 
@@ -139,6 +140,32 @@ pub(crate) async fn an_outage_is_told_before_the_first_miss(mut place: Place) {
     }
     let none = "firstword_alerts_open{kind=\"missed\"} 0";
     until("no miss is open", async || daemon.get("/metrics").await.1.contains(none).then_some(())).await;
+}
+
+/// Sinks that hang: nobody can connect to one, and the other never ends. The log is told at once, and everybody is sent to.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sink_that_hangs_holds_up_nobody() {
+    let (mut place, full, wire) = (Place::sqlite(), Full::bind().await, Wire::bind().await);
+    place.send_to(&wire.url());
+    let begun = place.path("begun");
+    place.set(&format!(
+        "[alerts]\nwebhook_url = \"{}/alerts\"\ncommand = [\"/bin/sh\", \"-c\", \"echo > {}; sleep 600\"]",
+        full.url(),
+        begun.display()
+    ));
+    let mut daemon = Daemon::ready(&place).await;
+    assert_eq!(daemon.site(r#"{"page_id": "9", "login_id": "stranger"}"#).await.0, 200);
+    until("both hang", async || (full.knocked_at() && begun.exists()).then_some(())).await;
+    let database = Database::of(&place).await;
+    for login in ["anna", "bert"] {
+        opts_in(&daemon, login).await;
+        database.becomes(login, "sent").await;
+    }
+    until("the log was told", async || daemon.log().contains("alert: PROBLEM unknown_page").then_some(())).await;
+    assert!(full.knocked_at(), "it does not hang any more: nothing was shown");
+    assert_eq!(database.number("SELECT count(*) FROM outbox WHERE channel IN ('webhook', 'command')").await, 2);
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.ended().await, Some(0), "what hangs keeps nobody from an orderly end: {}", daemon.log());
 }
 
 /// Slack gets one line of text and nothing else, in which nothing is a link or a channel.

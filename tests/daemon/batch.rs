@@ -2,6 +2,7 @@
 //! wait.
 
 use std::fs;
+use std::process::Stdio;
 use std::time::Duration;
 
 use firstword::clock::{Clock, SystemClock};
@@ -59,6 +60,70 @@ pub(crate) async fn a_batch_waits_for_its_tick_unless_somebody_cannot(mut place:
     assert_eq!(place.json("optin show carl --json")["state"], "sent");
     let report = platform.clean();
     assert_eq!((report.requests, report.delivered), (3, 3));
+}
+
+/// When a job's time is over nobody new is claimed; what has left is awaited, and the rest waits for the next tick.
+pub(crate) async fn a_batch_whose_time_is_over_claims_nobody_more(mut place: Place) {
+    let platform = Platform::of(&mut place).await;
+    // The first answer takes longer than the job may: nobody but the first is claimed. The time is long enough for a
+    // tick to serve them, so that nobody is sent to because they could not wait for one.
+    platform.answers_after(Duration::from_secs(14));
+    place.set("[messenger]\nrequest_timeout = \"25s\"");
+    let schedule = in_three_hours();
+    batches(&mut place, &schedule);
+    let timed = |timeout: &str| {
+        let job =
+            format!("name = \"send\"\ntask = \"send-batch\"\nschedule = \"{schedule}\"\ntimeout = \"{timeout}\"\n");
+        place.write("jobs/send.toml", job);
+    };
+    timed("12s");
+    for login in ["anna", "bert", "carl"] {
+        platform.register(login);
+        place.json(&format!("optin add --login-id {login} --json"));
+    }
+    let ran = tokio::task::block_in_place(|| place.command("job run send --json --now").output().unwrap());
+    let told: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
+    assert_eq!((ran.status.code(), &told["result"]), (Some(1), &"timed_out".into()), "{told}");
+    assert_eq!(told["detail"], "not done within 12s: left 2, waited 3");
+    let states = |name: &str| place.json(&format!("optin show {name} --json"))["state"].clone();
+    assert_eq!(["anna", "bert", "carl"].map(states), ["sent", "pending", "pending"], "what had left was awaited");
+    let alerts = place.json("alert list --json");
+    assert_eq!((&alerts["alerts"][0]["kind"], &alerts["alerts"][0]["cause"]), (&"job_failing".into(), &"send".into()));
+
+    platform.answers_after(Duration::ZERO);
+    timed("5m");
+    assert_eq!(place.json("job run send --json --now")["detail"], "left 0, waited 2");
+    assert_eq!(place.json("alert list --json")["alerts"], serde_json::Value::Array(vec![]));
+    assert_eq!(platform.clean().delivered, 3);
+}
+
+/// Cron and the daemon send the same batch at the same time, and a third process too: one message for each all the same.
+pub(crate) async fn cron_and_the_daemon_share_a_batch(mut place: Place) {
+    const PEOPLE: i64 = 80;
+    let platform = Platform::of(&mut place).await;
+    batches(&mut place, "*/2 * * * * *");
+    let page = format!("id = \"{PAGE}\"\naccess_token = \"{PAGE_TOKEN}\"\nmessage = \"hello.json\"");
+    place.set(&format!("[[pages]]\n{page}\nrate_per_second = 5"));
+    let daemon = Daemon::ready(&place).await;
+    let people = (0..PEOPLE).map(|n| format!("p{n}"));
+    let listed = people.map(|login| {
+        platform.register(&login);
+        format!("{{\"page_id\": \"{PAGE}\", \"login_id\": \"{login}\"}}")
+    });
+    assert_eq!(daemon.site(&format!("[{}]", listed.collect::<Vec<_>>().join(","))).await.0, 200);
+    let others = [(); 2].map(|()| {
+        let mut command = place.command("job run send --now");
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    });
+    let database = Database::of(&place).await;
+    database.all_in(&["sent"], PEOPLE).await;
+    for mut other in others {
+        tokio::task::block_in_place(|| other.wait().unwrap());
+    }
+    let nodes = database.number("SELECT count(DISTINCT node) FROM attempts").await;
+    assert!(nodes > 1, "only one process sent");
+    let report = platform.clean();
+    assert_eq!((report.requests, report.delivered), (PEOPLE.cast_unsigned(), PEOPLE.cast_unsigned()));
 }
 
 /// Plain cron heeds what a daemon was told: a page near its allowance is sent for at a tenth of its rate.

@@ -68,7 +68,10 @@ macro_rules! on_both {
 }
 
 on_both! {
-    batch { a_batch_waits_for_its_tick_unless_somebody_cannot a_batch_by_cron_heeds_what_the_page_has_used }
+    batch {
+        a_batch_waits_for_its_tick_unless_somebody_cannot a_batch_by_cron_heeds_what_the_page_has_used
+        a_batch_whose_time_is_over_claims_nobody_more cron_and_the_daemon_share_a_batch
+    }
     fairness { pages_share_one_node }
     flow { an_opt_in_is_answered a_plain_insert_is_sent the_site_and_then_the_webhook_are_one_message }
     gate {

@@ -59,6 +59,7 @@ async fn postgres_systemd_follows_the_whole_life() {
     manager.hears("WATCHDOG=1", 0).await;
 
     sends(&daemon, &wire, "anna", "Bearer first-token").await;
+    manager.hears("STATUS=0 to send, 1 sent, 0 answered, 0 uncertain, 0 missed; 0 alerts", 0).await;
     place.write("token", "second-token");
     let before = manager.1.len();
     daemon.signal(Signal::HUP);
