@@ -64,7 +64,7 @@ impl Roster {
                 let Some(sender) = roster.sender(&letter.page) else {
                     // The page left the configuration between claim and send: nothing leaves.
                     letter.gate.close();
-                    return crate::messenger::Sent { ending: None, usage: None };
+                    return crate::messenger::Sent::GIVEN_BACK;
                 };
                 roster.messenger.send(&sender, &letter.login, &letter.message, &letter.gate).await
             })

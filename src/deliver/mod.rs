@@ -17,6 +17,7 @@ mod attempt;
 mod batch;
 mod inflight;
 mod pace;
+mod places;
 mod probe;
 mod record;
 mod run;

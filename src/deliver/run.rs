@@ -4,15 +4,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::attempt::{Taken, report};
+use super::places::Places;
 use super::{Delivery, Page};
 use crate::domain::ids::PageId;
 use crate::domain::outcome::Outcome;
 use crate::domain::time::Timestamp;
+use crate::messenger::Sent;
 use crate::store::Error;
 use crate::store::claim::Claim;
 
@@ -22,9 +24,6 @@ const UNRECORDED_PER_FLIGHT: usize = 4;
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// A node that could not read the store's clock for this long claims nothing.
 const OLDEST_SAMPLE: Duration = Duration::from_mins(1);
-
-/// How long a claim under load waits for more free places.
-const GATHER: Duration = Duration::from_micros(500);
 
 /// What the loop knows of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +39,7 @@ enum Hunger {
 struct Loop {
     delivery: Arc<Delivery>,
     tracker: TaskTracker,
-    flights: Arc<Semaphore>,
+    places: Arc<Places>,
     unrecorded: Arc<Semaphore>,
     hunger: HashMap<PageId, Hunger>,
     /// Whose turn it is first: pages take turns.
@@ -58,7 +57,7 @@ pub async fn run(delivery: Arc<Delivery>, stop: CancellationToken) {
     let flights = delivery.limits.max_in_flight;
     let mut this = Loop {
         tracker: TaskTracker::new(),
-        flights: Arc::new(Semaphore::new(flights)),
+        places: Arc::new(Places::new(flights)),
         unrecorded: Arc::new(Semaphore::new(flights * (1 + UNRECORDED_PER_FLIGHT))),
         hunger: HashMap::new(),
         turn: 0,
@@ -118,10 +117,10 @@ impl Loop {
             return;
         }
         let hungry: Vec<&Page> = pages.iter().filter(|page| self.is_hungry(page, now)).collect();
-        let count = hungry.len();
+        let (count, ahead) = (hungry.len(), self.places.ahead());
         self.turn = self.turn.wrapping_add(1);
         for (nth, page) in hungry.iter().cycle().skip(self.turn % count.max(1)).take(count).enumerate() {
-            let free = self.flights.available_permits().min(self.unrecorded.available_permits());
+            let free = self.places.room(ahead).min(self.unrecorded.available_permits());
             let share = free.div_ceil(count - nth);
             if share == 0 {
                 return;
@@ -169,14 +168,14 @@ impl Loop {
 
     fn launch(&self, page: &Page, taken: Taken) {
         for claim in taken.claims {
-            // The places were free when we asked, and only this loop takes them.
-            let flight = Arc::clone(&self.flights).try_acquire_owned().ok();
+            // There was room when we asked, and only this loop takes it.
             let unrecorded = Arc::clone(&self.unrecorded).try_acquire_owned().ok();
             let (gate, since) = (self.delivery.gate(&claim, taken.since), taken.since);
-            let (delivery, page) = (Arc::clone(&self.delivery), page.clone());
+            let (delivery, places, page) = (Arc::clone(&self.delivery), Arc::clone(&self.places), page.clone());
+            places.expect();
             self.tracker.spawn(async move {
                 delivery.turn(&claim, since).await;
-                deliver(&delivery, &page, claim, gate, flight).await;
+                deliver(&delivery, &page, claim, gate, &places).await;
                 drop(unrecorded);
             });
         }
@@ -188,17 +187,17 @@ impl Loop {
             return;
         }
         let (delivery, page, stop) = (Arc::clone(&self.delivery), page.clone(), self.stop.clone());
-        let (flights, unrecorded) = (Arc::clone(&self.flights), Arc::clone(&self.unrecorded));
+        let (places, unrecorded) = (Arc::clone(&self.places), Arc::clone(&self.unrecorded));
         self.tracker.spawn(async move {
             match delivery.probe(&page, &stop).await {
                 Ok(Some(taken)) => {
                     for claim in taken.claims {
                         let gate = delivery.gate(&claim, taken.since);
-                        let flight = Arc::clone(&flights).try_acquire_owned().ok();
-                        let place = Arc::clone(&unrecorded).try_acquire_owned().ok();
+                        let unrecorded = Arc::clone(&unrecorded).try_acquire_owned().ok();
+                        places.expect();
                         delivery.turn(&claim, taken.since).await;
-                        deliver(&delivery, &page, claim, gate, flight).await;
-                        drop(place);
+                        deliver(&delivery, &page, claim, gate, &places).await;
+                        drop(unrecorded);
                     }
                 }
                 Ok(None) => {}
@@ -221,12 +220,9 @@ impl Loop {
                 Hunger::Fed => {}
             }
         }
-        let several = u32::try_from(delivery.limits.max_in_flight / 4).unwrap_or(1).max(1);
         let place = async {
-            // With the places taken, a free one is the reason; with places free, hunger needs no waiting. Under load
-            // places come free one after the other: a moment's patience lets many of them share one claim.
-            drop(self.flights.acquire().await);
-            _ = tokio::time::timeout(GATHER, self.flights.acquire_many(several)).await;
+            // With the places taken, a free one is the reason; with places free, hunger needs no waiting.
+            self.places.come_free().await;
             drop(self.unrecorded.acquire().await);
         };
         let rung = tokio::select! {
@@ -268,11 +264,13 @@ async fn deliver(
     page: &Page,
     claim: Claim,
     gate: Arc<crate::messenger::gate::Gate>,
-    flight: Option<OwnedSemaphorePermit>,
+    places: &Places,
 ) {
-    let sent = delivery.send(page, &claim, gate).await;
     // The place in flight is free as soon as the answer is here; the record may share a commit with others.
-    drop(flight);
+    let sent = match places.take(&gate).await {
+        Some(_place) => delivery.send(page, &claim, gate).await,
+        None => Sent::GIVEN_BACK,
+    };
     let attempt = claim.attempt;
     let usage = sent.usage;
     let accepted = sent.ending.as_ref().is_some_and(|ending| matches!(ending.outcome, Outcome::Accepted { .. }));

@@ -79,8 +79,10 @@ pub struct Sent {
     pub usage: Option<Usage>,
 }
 
-/// Nothing left, and nothing will.
-const REFUSED: Sent = Sent { ending: None, usage: None };
+impl Sent {
+    /// Nothing left, and nothing will.
+    pub const GIVEN_BACK: Self = Self { ending: None, usage: None };
+}
 
 /// The client.
 #[derive(Debug)]
@@ -153,7 +155,7 @@ impl Messenger {
                     return ended(Ending::explained(Outcome::Retry(Then::Again), "no connection in time"));
                 }
                 if gate.is_refused() {
-                    return REFUSED;
+                    return Sent::GIVEN_BACK;
                 }
                 None
             }
@@ -214,7 +216,7 @@ async fn read(mut response: reqwest::Response) -> reqwest::Result<(u16, HeaderMa
 /// The connection failed: before the gate nothing left, after it nobody knows.
 fn broken(gate: &Gate, error: &reqwest::Error) -> Sent {
     if gate.is_refused() {
-        return REFUSED;
+        return Sent::GIVEN_BACK;
     }
     let what = describe(error);
     // Whatever still holds the body must not let it go any more.
