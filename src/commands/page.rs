@@ -181,7 +181,9 @@ async fn resume(args: &ResumeArgs, store: &Store, now: Timestamp) -> anyhow::Res
     store.apply(signals.collect(), now).await?;
     let rows = store.pages().await?;
     let row = rows.iter().find(|row| row.page == args.page);
-    let held = row.is_some_and(|row| row.is_held(now));
+    // A hold that began since is another one: a node met its old token's refusal once more before it read the new one.
+    let again = row.is_some_and(|row| row.held_since.is_some_and(|since| since > now) && row.stopped_until <= now);
+    let held = row.is_some_and(|row| row.is_held(now)) && !again;
     let left: Vec<String> = if held { reasons(&args.page, row, &store.holds().await?) } else { Vec::new() };
     if args.report.json {
         out::json(&json!({"page_id": args.page, "held": held, "holds": left}))?;
