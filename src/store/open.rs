@@ -38,7 +38,7 @@ const POSTGRES: &[(i64, &str, &str)] = &[
 /// How many connections a PostgreSQL node keeps that write, one for each lane and the rest for claims, and how many for
 /// reports.
 const POSTGRES_WRITERS: u32 = 5;
-const POSTGRES_READERS: u32 = 5;
+const POSTGRES_READERS: u32 = 8;
 /// How many processes may come to migrate one SQLite file at the same moment.
 const MIGRATIONS_AT_ONCE: u32 = 4;
 /// The oldest PostgreSQL, as `server_version_num`.
