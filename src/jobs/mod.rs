@@ -2,7 +2,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `file` `spec` `schedule` | job files read and checked; a job; its cron line in its time zone |
+//! | `file` `reader` `spec` `schedule` | job files read and checked; a job; its cron line in its time zone |
 //! | `bell` | tokio-cron-scheduler, which rings every second and does nothing else |
 //! | `due` | which ticks are due, from schedule and history alone |
 //! | `duty` | a node's part: looks at each ring, runs what is due |
@@ -14,6 +14,7 @@ mod bell;
 mod due;
 mod duty;
 mod file;
+mod reader;
 mod runner;
 mod schedule;
 mod spec;

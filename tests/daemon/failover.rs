@@ -3,10 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use firstword::sandbox::{Behaviour, Crowd, Faults, Mix};
+use firstword::sandbox::{Crowd, Faults, Mix};
 
 use crate::database::Database;
-use crate::place::{PAGE, Place, until};
+use crate::place::{Place, until};
 use crate::platform::Platform;
 use crate::process::Daemon;
 use crate::relay::{Relay, Target};
@@ -73,31 +73,4 @@ async fn postgres_a_synchronous_standby_takes_over() {
     for daemon in &daemons {
         assert_eq!(daemon.get("/readyz").await.0, 200);
     }
-}
-
-/// Without the word that the standby is synchronous nobody can know what it has lost: nothing is sent until an operator
-/// has looked, and what comes in is kept.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn postgres_without_the_word_a_new_timeline_holds_every_page() {
-    let mut primary = Server::start().await;
-    let standby = primary.standby().await;
-    let relay = Relay::to(vec![Target::Unix(primary.socket())]).await;
-    let mut place = Place::at(format!("postgres://postgres@{}/{DATABASE}", relay.addr()));
-    let platform = Platform::of(&mut place).await;
-    let daemon = Daemon::ready(&place).await;
-    platform.opt_in("anna", Behaviour::Silent).await;
-    Database::of(&place).await.becomes("anna", "sent").await;
-    primary.kill();
-    standby.promote().await;
-    relay.lead_to(vec![Target::Unix(standby.socket())]);
-    let database = Database::at(&standby.url()).await;
-    let held = "SELECT count(*) FROM pages WHERE rewound_at IS NOT NULL";
-    until("the page is held", async || (database.number(held).await == 1).then_some(())).await;
-    platform.register("bert");
-    let body = format!(r#"{{"page_id": "{PAGE}", "login_id": "bert"}}"#);
-    until("the site is answered", async || (daemon.site(&body).await.0 == 200).then_some(())).await;
-    database.becomes("bert", "pending").await;
-    let told = place.json("status --json");
-    assert_eq!(told["pages"][0]["held_for"], "store rewound", "{told}");
-    assert_eq!(platform.clean().accepted, 1);
 }

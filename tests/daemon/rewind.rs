@@ -146,7 +146,8 @@ async fn postgres_files_put_back_under_a_running_node_are_noticed() {
     assert_eq!((platform.person("lost").delivered, platform.clean().requests), (1, 3));
 }
 
-/// Without an operator's word that it is synchronous, a standby that takes over may lack commits.
+/// Without an operator's word that it is synchronous, nobody can know what a standby that takes over has lost: nothing is
+/// sent until somebody has looked, and what comes in is kept.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_a_standby_that_takes_over_is_held_by_default() {
     let mut primary = Server::start().await;
@@ -167,9 +168,17 @@ async fn postgres_a_standby_that_takes_over_is_held_by_default() {
         platform.sandbox.opt_in(PAGE, "late", Behaviour::Silent).await.then_some(())
     })
     .await;
-    database.becomes("late", "pending").await;
+    platform.register("bert");
+    let body = format!(r#"{{"page_id": "{PAGE}", "login_id": "bert"}}"#);
+    assert_eq!(daemon.site(&body).await.0, 200);
+    for name in ["late", "bert"] {
+        database.becomes(name, "pending").await;
+    }
     assert_eq!(place.json("status --json")["pages"][0]["held_for"], "store rewound");
+    assert_eq!(platform.clean().requests, 1, "nobody is sent to");
     place.json("store accept --lost-since 2026-01-01T00:00:00Z --confirm 0 --json");
-    database.becomes("late", "sent").await;
-    assert_eq!(platform.clean().requests, 2);
+    for name in ["late", "bert"] {
+        database.becomes(name, "sent").await;
+    }
+    assert_eq!(platform.clean().requests, 3);
 }
