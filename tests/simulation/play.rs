@@ -93,24 +93,25 @@ pub(crate) struct Play {
 
 /// Plays one seed in a directory of its own.
 pub(crate) async fn play(seed: u64, database: &Path, loud: bool) -> Played {
-    fastrand::seed(seed);
-    let stage = Stage::new(seed, loud);
-    let scenario = stage.dice(Scenario::of);
-    let mut play = Play::new(stage, scenario, database).await;
+    let mut play = begin(seed, database, loud).await;
     let last = play.run().await;
     play.finish(last).await
 }
 
 /// The same, each change of a row held against the model; how many there were.
 pub(crate) async fn play_following(seed: u64, database: &Path, replay: Replay) -> (Played, u64) {
-    fastrand::seed(seed);
-    let stage = Stage::new(seed, false);
-    let scenario = stage.dice(Scenario::of);
-    let mut play = Play::new(stage, scenario, database).await;
+    let mut play = begin(seed, database, false).await;
     play.replay = Some(replay);
     let last = play.run().await;
     let changes = play.replay.as_ref().map_or(0, |replay| replay.changes);
     (play.finish(last).await, changes)
+}
+
+async fn begin(seed: u64, database: &Path, loud: bool) -> Play {
+    fastrand::seed(seed);
+    let stage = Stage::new(seed, loud);
+    let scenario = stage.dice(Scenario::of);
+    Play::new(stage, scenario, database).await
 }
 
 /// A day of a chosen scenario, and what it left.

@@ -76,11 +76,11 @@ impl Raw {
     }
 
     pub(crate) async fn interest(&self, window: &Window) -> Interest {
-        let mut conn = self.0.lock().await;
-        let version = sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut *conn).await.unwrap();
+        let version = self.version().await;
         if let Some((_, interest)) = self.1.lock().unwrap().filter(|(known, _)| *known == version) {
             return interest;
         }
+        let mut conn = self.0.lock().await;
         let row = sqlx::query(
             "SELECT (SELECT min(t) FROM (
                         SELECT min(next_attempt_at) AS t FROM optins WHERE state = 'retrying'
