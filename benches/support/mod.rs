@@ -165,6 +165,18 @@ impl House {
         }
     }
 
+    /// The attempts so far: number, message, `login_id`.
+    pub async fn messages(&self) -> Vec<(i64, String, String)> {
+        const ALL: &str =
+            "SELECT a.id, a.message_id, o.login_id FROM attempts AS a JOIN optins AS o ON o.id = a.optin_id";
+        if self.url.starts_with("sqlite") {
+            let mut conn = sqlx::SqliteConnection::connect(&self.url).await.unwrap();
+            return sqlx::query_as(ALL).fetch_all(&mut conn).await.unwrap();
+        }
+        let mut conn = sqlx::PgConnection::connect(&self.url).await.unwrap();
+        sqlx::query_as(ALL).fetch_all(&mut conn).await.unwrap()
+    }
+
     /// Takes the sink's count as the beginning.
     pub fn begin(&mut self) {
         self.accepted_before = self.accepted.load(Ordering::Relaxed);
