@@ -1,17 +1,20 @@
 //! Statements over many rows at once.
 //!
-//! A batch is one statement around a `VALUES` list. The list comes in sizes that are powers of two, and a batch that
-//! does not fill its list repeats its last row, which changes nothing: so nine prepared statements serve any number
-//! of rows, and a thousand rows cost four round trips.
+//! A batch is one statement around a list of rows. PostgreSQL takes the list as an array for each column: one text and
+//! one trip for any number of rows, where the parameters of a `VALUES` list cost more than the work. SQLite has no arrays:
+//! its `VALUES` list comes in sizes that are powers of two, and a batch that does not fill its list repeats its last row,
+//! which changes nothing; so nine prepared statements serve any number of rows.
 
 use std::sync::OnceLock;
 
-use super::engine::{Conn, FromColumns, Text, Value};
+use super::engine::{Columns, Conn, FromColumns, List, Text, Value, bind_lists};
 use super::error::Result;
 
-/// The largest list: 256 rows of 24 columns stay well under both engines' limits on parameters.
+/// SQLite's largest list: 256 rows of 24 columns stay well under the limit on parameters.
 const LARGEST: usize = 256;
 const SIZES: usize = 9;
+/// PostgreSQL's largest list, so that a statement stays well under its time-out.
+const LONGEST: usize = 4096;
 
 /// A column's type, as PostgreSQL wants it named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +30,10 @@ pub(super) struct Batch {
     sqlite: &'static str,
     postgres: &'static str,
     columns: &'static [(&'static str, Kind)],
-    texts: [OnceLock<(String, String)>; SIZES],
+    /// SQLite's texts, by size.
+    texts: [OnceLock<String>; SIZES],
+    /// PostgreSQL's.
+    text: OnceLock<String>,
 }
 
 /// One size of a batch.
@@ -53,7 +59,7 @@ impl Batch {
         postgres: &'static str,
         columns: &'static [(&'static str, Kind)],
     ) -> Self {
-        Self { name, sqlite, postgres, columns, texts: [const { OnceLock::new() }; SIZES] }
+        Self { name, sqlite, postgres, columns, texts: [const { OnceLock::new() }; SIZES], text: OnceLock::new() }
     }
 
     /// How many values a row has.
@@ -62,7 +68,7 @@ impl Batch {
         self.columns.len()
     }
 
-    /// The statement in every size.
+    /// The statement in every size it has on either engine.
     pub(super) fn sizes(&'static self) -> impl Iterator<Item = Sized> {
         (0..SIZES).map(|power| self.sized(power))
     }
@@ -79,8 +85,16 @@ impl Batch {
         rows: &[Vec<Value<'_>>],
     ) -> Result<Vec<T>> {
         let mut read = Vec::new();
+        if let Conn::Postgres(session) = conn {
+            for chunk in rows.chunks(LONGEST) {
+                for row in session.rows(bind_lists(self.postgres(), self.lists_of(chunk))).await? {
+                    read.push(T::read(&mut Columns::new(&row))?);
+                }
+            }
+            return Ok(read);
+        }
         for chunk in rows.chunks(LARGEST) {
-            let (statement, values) = self.fill(chunk, conn.is_postgres());
+            let (statement, values) = self.fill(chunk);
             read.append(&mut conn.rows(statement, &values).await?);
         }
         Ok(read)
@@ -88,67 +102,80 @@ impl Batch {
 
     /// Runs the statement over `rows`.
     pub(super) async fn run(&'static self, conn: &mut Conn, rows: &[Vec<Value<'_>>]) -> Result<()> {
+        if let Conn::Postgres(session) = conn {
+            for chunk in rows.chunks(LONGEST) {
+                session.run(bind_lists(self.postgres(), self.lists_of(chunk))).await?;
+            }
+            return Ok(());
+        }
         for chunk in rows.chunks(LARGEST) {
-            let (statement, values) = self.fill(chunk, conn.is_postgres());
+            let (statement, values) = self.fill(chunk);
             conn.run(statement, &values).await?;
         }
         Ok(())
     }
 
-    fn fill<'v>(&'static self, chunk: &[Vec<Value<'v>>], postgres: bool) -> (Sized, Vec<Value<'v>>) {
+    /// The rows column by column.
+    fn lists_of<'v>(&self, rows: &[Vec<Value<'v>>]) -> Vec<List<'v>> {
+        let column = |(at, (_, kind)): (usize, &(&str, Kind))| {
+            let cells = rows.iter().map(move |row| row.get(at));
+            match kind {
+                Kind::Int => List::Ints(cells.map(|cell| cell.and_then(Value::int)).collect()),
+                Kind::Text => List::Texts(cells.map(|cell| cell.and_then(Value::text)).collect()),
+            }
+        };
+        self.columns.iter().enumerate().map(column).collect()
+    }
+
+    fn fill<'v>(&'static self, chunk: &[Vec<Value<'v>>]) -> (Sized, Vec<Value<'v>>) {
         let size = chunk.len().next_power_of_two();
         let padding = chunk.last().into_iter().cycle().take(size - chunk.len());
         let list = chunk.iter().chain(padding).flatten().copied();
-        // PostgreSQL's parameters have numbers, SQLite's are taken in order: one list of values for each list.
-        let lists = if postgres { 1 } else { self.sqlite.matches("{values}").count() };
-        let values = (0..lists).flat_map(|_| list.clone()).collect();
+        // Parameters are taken in order: one list of values for each list.
+        let values = (0..self.sqlite.matches("{values}").count()).flat_map(|_| list.clone()).collect();
         (self.sized(size.trailing_zeros() as usize), values)
     }
 
     /// SQLite's text of one size, as part of a longer one.
     pub(super) fn text_of(&'static self, power: usize) -> &'static str {
-        self.texts(power).0
+        self.texts.get(power).map_or("", |text| text.get_or_init(|| self.write_sqlite(power)))
     }
 
     /// The values that fill SQLite's text for `rows`.
     pub(super) fn lists<'v>(&'static self, rows: &[Vec<Value<'v>>]) -> Vec<Value<'v>> {
-        if rows.is_empty() { Vec::new() } else { self.fill(rows, false).1 }
+        if rows.is_empty() { Vec::new() } else { self.fill(rows).1 }
     }
 
-    fn write(&self, power: usize, postgres: bool) -> String {
-        let mut number = 0;
-        let mut cell = |kind| {
-            number += 1;
-            match (postgres, kind) {
-                // Without names: looking up the name of each of thousands of parameters took a third of all time.
-                (false, _) => "?".to_owned(),
-                (true, Kind::Int) => format!("${number}::bigint"),
-                (true, Kind::Text) => format!("${number}::text"),
-            }
-        };
-        let mut row = || {
-            let cells: Vec<String> = self.columns.iter().map(|(_, kind)| cell(*kind)).collect();
-            format!("({})", cells.join(","))
-        };
-        let list = (0..1_usize << power).map(|_| row()).collect::<Vec<_>>().join(",");
+    fn postgres(&'static self) -> &'static str {
+        self.text.get_or_init(|| {
+            let array = |(at, (_, kind)): (usize, &(&str, Kind))| match kind {
+                Kind::Int => format!("${}::bigint[]", at + 1),
+                Kind::Text => format!("${}::text[]", at + 1),
+            };
+            let arrays: Vec<String> = self.columns.iter().enumerate().map(array).collect();
+            let text = self.postgres.replace("VALUES {values}", "SELECT * FROM unnest({values})");
+            format!("-- {}\n{}", self.name, self.named(&text).replace("{values}", &arrays.join(", ")))
+        })
+    }
+
+    fn write_sqlite(&self, power: usize) -> String {
+        // Without names: looking up the name of each of thousands of parameters took a third of all time.
+        let row = format!("({})", vec!["?"; self.columns.len()].join(","));
+        let list = vec![row.as_str(); 1 << power].join(",");
+        format!("-- {} x{}\n{}", self.name, 1_usize << power, self.named(self.sqlite).replace("{values}", &list))
+    }
+
+    fn named(&self, template: &str) -> String {
         let names = self.columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-        let template = if postgres { self.postgres } else { self.sqlite };
-        let text = template.replace("{values}", &list).replace("{columns}", &names);
-        format!("-- {} x{}\n{text}", self.name, 1_usize << power)
-    }
-
-    fn texts(&'static self, power: usize) -> (&'static str, &'static str) {
-        let Some(slot) = self.texts.get(power) else { return ("", "") };
-        let (sqlite, postgres) = slot.get_or_init(|| (self.write(power, false), self.write(power, true)));
-        (sqlite, postgres)
+        template.replace("{columns}", &names)
     }
 }
 
 impl Text for Sized {
     fn sqlite(&self) -> &'static str {
-        self.batch.texts(self.power).0
+        self.batch.text_of(self.power)
     }
     fn postgres(&self) -> &'static str {
-        self.batch.texts(self.power).1
+        self.batch.postgres()
     }
 }

@@ -33,6 +33,31 @@ pub(super) enum Value<'a> {
     MaybeText(Option<&'a str>),
 }
 
+impl<'a> Value<'a> {
+    pub(super) fn int(&self) -> Option<i64> {
+        match *self {
+            Self::Int(number) => Some(number),
+            Self::MaybeInt(number) => number,
+            Self::Text(_) | Self::MaybeText(_) => None,
+        }
+    }
+
+    pub(super) fn text(&self) -> Option<&'a str> {
+        match *self {
+            Self::Text(text) => Some(text),
+            Self::MaybeText(text) => text,
+            Self::Int(_) | Self::MaybeInt(_) => None,
+        }
+    }
+}
+
+/// A column of many rows, as PostgreSQL takes it.
+#[derive(Debug)]
+pub(super) enum List<'a> {
+    Ints(Vec<Option<i64>>),
+    Texts(Vec<Option<&'a str>>),
+}
+
 impl From<i64> for Value<'_> {
     fn from(number: i64) -> Self {
         Self::Int(number)
@@ -210,5 +235,13 @@ fn bind_postgres<'q>(
         Value::MaybeInt(number) => query.bind(number),
         Value::Text(text) => query.bind(clean(text)),
         Value::MaybeText(text) => query.bind(text.map(clean)),
+    })
+}
+
+/// A statement of PostgreSQL whose parameters are lists.
+pub(super) fn bind_lists<'q>(text: &'static str, lists: Vec<List<'q>>) -> Query<'q, Postgres, PgArguments> {
+    lists.into_iter().fold(sqlx::query(text), |query, list| match list {
+        List::Ints(numbers) => query.bind(numbers),
+        List::Texts(texts) => query.bind(texts.into_iter().map(|text| text.map(clean)).collect::<Vec<_>>()),
     })
 }

@@ -96,8 +96,11 @@ impl Desk<'_> {
     }
 
     async fn note(&self, conn: &mut Conn) -> Result<()> {
+        // The first evidence stays: what an echo and a receipt say together is said once.
+        let mut evident = HashSet::new();
+        let news = self.notes.iter().filter(|note| note.outcome.is_some() || evident.insert(note.attempt));
         // Of several notes on one attempt in one group the first goes alone: a statement must not meet a row twice.
-        let mut rest: Vec<&Note> = self.notes.iter().collect();
+        let mut rest: Vec<&Note> = news.collect();
         while !rest.is_empty() {
             let mut seen = HashSet::new();
             let (now, later): (Vec<_>, Vec<_>) = rest.into_iter().partition(|note| seen.insert(note.attempt));

@@ -38,7 +38,7 @@ pub(in crate::store) static NOTE: Batch = Batch::new(
          subcode = COALESCE(v.subcode, attempts.subcode), fbtrace_id = COALESCE(v.fbtrace_id, attempts.fbtrace_id),
          message_id = COALESCE(v.message_id, attempts.message_id), detail = COALESCE(v.detail, attempts.detail),
          evidence = COALESCE(attempts.evidence, v.evidence), evidence_at = COALESCE(attempts.evidence_at, v.evidence_at)
-     FROM v WHERE attempts.id = v.id",
+     FROM v WHERE attempts.id = v.id AND (v.outcome IS NOT NULL OR attempts.evidence IS NULL)",
     &[
         ("id", Int),
         ("ended_at", Int),

@@ -5,6 +5,7 @@ use sqlx::{AssertSqlSafe, Connection, Row};
 
 use super::{postgres, sql, sqlite};
 use crate::store::engine::{Pool, Sql, Text};
+use crate::store::session;
 
 /// 100,000 people in every state, and an attempt for each.
 const PEOPLE: &str =
@@ -113,11 +114,48 @@ async fn postgres_plans() {
         }
         for batch in sql::batches().into_iter().filter(|batch| batch.name != sql::optins::INSERT.name) {
             for (power, sized) in batch.sizes().enumerate() {
-                let values = vec!["NULL"; batch.width() << power].join(", ");
+                let values = lists(batch.width(), power);
                 let plan = plan(mode, sized.postgres(), &values).await;
                 let scan = plan.contains("Seq Scan on optins") || plan.contains("Seq Scan on attempts");
                 assert!(!scan, "{} x{} {mode}:\n{plan}", batch.name, 1 << power);
             }
+        }
+    }
+    conn.close().await.unwrap();
+}
+
+/// Values for a batch over `2^power` rows, as PostgreSQL literals.
+fn lists(width: usize, power: usize) -> String {
+    let list = format!("'{{{}}}'", vec!["NULL"; 1 << power].join(","));
+    vec![list; width].join(", ")
+}
+
+/// A group finds its rows by index whatever the statistics say: a young table has none, and a small one looks cheap to read.
+#[tokio::test]
+async fn postgres_reads_no_small_table_whole() {
+    let store = postgres().await;
+    let Pool::Postgres(sessions) = &store.pool else { panic!("PostgreSQL") };
+    let mut conn = sessions.pool().acquire().await.unwrap().detach();
+    for fill in [PEOPLE, ATTEMPTS] {
+        let fill = fill.replace("FROM numbers", "FROM generate_series(1, 2000) AS n");
+        sqlx::raw_sql(AssertSqlSafe(fill)).execute(&mut conn).await.unwrap();
+    }
+    sqlx::raw_sql(session::BEGIN).execute(&mut conn).await.unwrap();
+    // A new row looks for nobody; acceptances go without a group.
+    let in_groups = sql::batches()
+        .into_iter()
+        .filter(|batch| ![sql::optins::INSERT.name, sql::accept::ACCEPT.name].contains(&batch.name));
+    for batch in in_groups {
+        for (power, sized) in batch.sizes().enumerate() {
+            let values = lists(batch.width(), power);
+            let explain = format!(
+                "PREPARE probe AS {}; EXPLAIN (COSTS OFF) EXECUTE probe ({values}); DEALLOCATE probe",
+                sized.postgres()
+            );
+            let rows = sqlx::raw_sql(AssertSqlSafe(explain)).fetch_all(&mut conn).await.unwrap();
+            let plan = rows.iter().map(|row| row.get::<String, _>(0)).collect::<Vec<_>>().join("\n");
+            let whole = ["Seq Scan on optins", "Seq Scan on attempts", "Hash Join", "Merge Join"];
+            assert!(!whole.iter().any(|step| plan.contains(step)), "{} x{}:\n{plan}", batch.name, 1 << power);
         }
     }
     conn.close().await.unwrap();
