@@ -1,8 +1,9 @@
 //! How fast the main path sends, against the same HTTP client without a database, interleaved, median of five.
 //!
 //! `cargo bench --bench send` prints for each engine, in-flight limit and sink latency: requests a second of the bare
-//! client, of the whole path, and their ratio. The settings are the durable ones: SQLite with synchronous=FULL,
-//! PostgreSQL with `fsync` and `synchronous_commit` on, as it says itself in the line that is printed.
+//! client, of the whole path, and their ratio; and once more where the site's webhook wants to hear `sent`. The settings
+//! are the durable ones: SQLite with synchronous=FULL, PostgreSQL with `fsync` and `synchronous_commit` on, as it says
+//! itself in the line that is printed.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark stops at the first surprise and prints")]
 
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 use firstword::clock::{Clock, SystemClock};
 use firstword::deliver;
 use firstword::domain::ids::LoginId;
+use firstword::domain::site;
 use firstword::domain::time::Timestamp;
 use firstword::messenger::gate::Gate;
 use tokio_util::sync::CancellationToken;
@@ -34,20 +36,25 @@ fn main() {
             {
                 let name = format!("{engine:?} {in_flight} in flight, sink after {latency_ms} ms");
                 if name.to_lowercase().contains(&only.to_lowercase()) {
-                    compare(&name, engine, in_flight, Duration::from_millis(latency_ms), count).await;
+                    compare(&name, engine, in_flight, Duration::from_millis(latency_ms), count, false).await;
                 }
+            }
+            let name = format!("{engine:?} 64 in flight, sink after 0 ms, the site told of each");
+            if name.to_lowercase().contains(&only.to_lowercase()) {
+                compare(&name, engine, 64, Duration::ZERO, 20_000, true).await;
             }
         }
     });
 }
 
-async fn compare(name: &str, engine: Engine, in_flight: usize, latency: Duration, count: usize) {
+async fn compare(name: &str, engine: Engine, in_flight: usize, latency: Duration, count: usize, told: bool) {
     let sink = Sink::start(latency).await;
     let (mut bares, mut wholes, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     let mut settings = String::new();
     for _ in 0..ROUNDS {
         let mut house = House::build(engine, &sink).await;
         settings = house.settings().await;
+        house.store.tell_site(if told { vec![site::Event::Sent] } else { Vec::new() });
         let bare = bare(&house, in_flight, count).await;
         house.begin();
         let whole = whole(&house, in_flight, count).await;
