@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::budget::{Budget, SLOWER_FROM};
-use super::forecast::Capacity;
+use super::capacity::Capacity;
 use super::time::Timestamp;
 
 /// A word nobody repeated for this long is believed no more: the platform counts over a rolling hour.

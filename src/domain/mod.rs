@@ -6,7 +6,7 @@
 //! | [`state`] | the one function that changes it, with the diagram |
 //! | [`outcome`] | what one attempt tells |
 //! | [`retry`] [`window`] [`policy`] | when to try again, until when, under which choices |
-//! | [`forecast`] [`reach`] | who will miss; who may be claimed now, where people are sent to in batches |
+//! | [`forecast`] [`capacity`] [`reach`] | who will miss; what a page can send when; who may be claimed now, where people are sent to in batches |
 //! | [`budget`] [`allowance`] [`breaker`] [`hold`] | how fast a page may send, and when it must not |
 //! | [`message`] [`token`] | what is sent, and the mark that finds it again |
 //! | [`evidence`] | what silence is worth, where an attempt's end is unknown |
@@ -23,6 +23,7 @@ pub mod alert;
 pub mod allowance;
 pub mod breaker;
 pub mod budget;
+pub mod capacity;
 pub mod checkup;
 pub mod evidence;
 pub mod explain;

@@ -9,7 +9,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::domain::budget::Budget;
-use crate::domain::forecast::{Bucket, Capacity, Forecast, forecast, in_order};
+use crate::domain::capacity::Capacity;
+use crate::domain::forecast::{Bucket, Forecast, forecast, in_order};
 use crate::domain::ids::PageId;
 use crate::domain::time::Timestamp;
 use crate::domain::window::Window;
