@@ -181,16 +181,19 @@ async fn postgres_the_budget_of_three_nodes_is_exact_at_the_receiver() {
     let used = f64::from(sent) / began.elapsed().as_secs_f64() / f64::from(RATE);
     let report = platform.clean();
     let starts = database.pairs("SELECT node, started_at FROM attempts ORDER BY started_at").await;
-    let within = |from: usize| starts[from..].iter().take_while(|start| start.1 < starts[from].1 + 1000).count();
-    let claimed = (0..starts.len()).map(within).max().unwrap_or(0);
+    let within = |from: usize, span| starts[from..].iter().take_while(|start| start.1 < starts[from].1 + span).count();
+    let most = |span: i64| (0..starts.len()).map(|from| within(from, span)).max().unwrap_or(0);
+    // What arrives within a second was claimed within a second and the longest way from the claim to the record.
+    let way = database.number("SELECT max(ended_at - started_at) FROM attempts").await;
     println!(
-        "3 nodes, limit {RATE}: peak second {} at the receiver, {claimed} as claimed, {:.1} % used, {:?}",
+        "3 nodes, limit {RATE}: peak second {} at the receiver, {} as claimed, {:.1} % used, at most {way} ms on the way, {:?}",
         report.peak_second,
+        most(1000),
         used * 100.0,
         report.per_node
     );
     // As claimed it is exact, whatever the machine does meanwhile.
-    assert!(claimed <= usize::try_from(RATE).unwrap(), "{claimed}");
-    assert!(report.peak_second <= u64::from(RATE) + 1, "{report:#?}");
+    assert!(most(1000) <= usize::try_from(RATE).unwrap(), "{}", most(1000));
+    assert!(report.peak_second <= u64::try_from(most(1000 + way)).unwrap(), "{report:#?}");
     assert!(used > 0.3, "{used}");
 }
