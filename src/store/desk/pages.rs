@@ -75,6 +75,10 @@ impl Change {
     pub(super) fn ending(&self, attempt: AttemptId) -> Option<&Ending> {
         self.ends.iter().find(|(one, _)| *one == attempt).and_then(|(_, end)| end.failed())
     }
+
+    fn accepted(&self) -> bool {
+        self.ends.iter().any(|(_, end)| matches!(end, End::Accepted))
+    }
 }
 
 /// How a page stands, locked.
@@ -165,6 +169,10 @@ impl Desk<'_> {
                 PageNews::Ordered(page, order) => pages.entry(page).or_default().orders.push(order),
             }
         }
+        // Acceptances are noted before anything else of a page is locked, here as by the express.
+        for (page, _) in pages.iter().filter(|(_, change)| change.accepted()) {
+            conn.run(sql::pages::ACCEPTED, &[page.as_str().into(), self.now.ms().into()]).await?;
+        }
         for (page, change) in pages {
             self.write_page(conn, &page, change).await?;
         }
@@ -176,15 +184,15 @@ impl Desk<'_> {
         if !change.orders.is_empty() {
             conn.run(sql::pages::ENSURE, &[id]).await?;
         }
-        if change.ends.iter().any(|(_, end)| matches!(end, End::Accepted)) {
-            conn.run(sql::pages::ACCEPTED, &[id, self.now.ms().into()]).await?;
-            conn.run(sql::pages::CLEAR_RUNS, &[id]).await?;
-        }
         let failed: Vec<i64> =
             change.ends.iter().filter(|(_, end)| end.failed().is_some()).map(|(attempt, _)| attempt.0).collect();
         // Where all went well the row is left alone: recording must not wait for a claim.
         let troubled = !failed.is_empty() || change.paused.is_some() || !change.orders.is_empty();
         let standing = conn.row::<Standing>(sql::pages::STANDING, &[id, i64::from(troubled).into()]).await?;
+        // The page before its runs: whoever counts a failure locks them in this order.
+        if change.accepted() {
+            conn.run(sql::pages::CLEAR_RUNS, &[id]).await?;
+        }
         let Some(standing) = standing else { return Ok(()) };
         let makers = makers(conn, page, failed).await?;
         if let Some(regain) = change.paused {

@@ -30,7 +30,7 @@ macro_rules! noted {
 macro_rules! pages {
     () => {
         "INSERT INTO acceptances (page_id, accepted_at)
-         SELECT DISTINCT optins.page_id, v.at FROM v, optins WHERE optins.id = v.id
+         SELECT DISTINCT optins.page_id, v.at FROM v, optins WHERE optins.id = v.id ORDER BY 1
          ON CONFLICT (page_id) DO UPDATE SET accepted_at = excluded.accepted_at
          WHERE acceptances.accepted_at < excluded.accepted_at - 1000"
     };
