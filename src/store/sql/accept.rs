@@ -71,10 +71,11 @@ pub(in crate::store) static ACCEPT: Batch = Batch::each(
         "),
          accepted AS (",
         pages!(),
-        "),
+        " RETURNING page_id),
          cleared AS (",
         clear!(),
-        ")
+        // The acceptances are locked before the runs, as everywhere: without this PostgreSQL begins with the last part.
+        " AND (SELECT count(*) FROM accepted) >= 0)
          SELECT count(*) FROM done"
     ),
     &[("id", Int), ("fence", Int), ("message_id", Text), ("http_status", Int), ("at", Int), ("variant", Text)],
