@@ -49,10 +49,14 @@ const OF_A_SESSION: [(&str, &str); 3] =
     [("synchronous_commit", "on"), ("idle_in_transaction_session_timeout", "5s"), ("jit", "off")];
 /// What is told to the sessions that do not migrate. A transaction that writes sets itself shorter ones.
 const BEYOND_MIGRATIONS: [(&str, &str); 2] = [("lock_timeout", "5s"), ("statement_timeout", "30s")];
-/// What the writing sessions are told. Every statement of theirs finds its rows by an index. A plan that was made and kept
-/// while the tables were small would read them whole, and go on doing so until statistics are gathered.
-const BY_INDEX: [(&str, &str); 3] =
-    [("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off")];
+/// What the writing sessions tell the planner: every row is found by an index, in one plan for all values. Without it a
+/// list of 256 reads the whole table, as long as that has fewer than some ten thousand rows or nobody analyzed it.
+const BY_INDEX: [(&str, &str); 4] = [
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("plan_cache_mode", "force_generic_plan"),
+];
 /// Page caches in KiB. They count against a small daemon's memory; an import asks for more.
 const WRITER_CACHE_KIB: u32 = 8 * 1024;
 const READER_CACHE_KIB: u32 = 2 * 1024;

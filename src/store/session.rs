@@ -32,30 +32,22 @@ macro_rules! nobody_erases {
     };
 }
 
-/// What a transaction that writes tells the planner: every row is found by an index, in one plan for all values. Without
-/// it a list of 256 reads the whole table, as long as that has fewer than some ten thousand rows or nobody analyzed it.
-macro_rules! by_index {
-    () => {
-        "; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;
-         SET LOCAL plan_cache_mode = force_generic_plan"
-    };
-}
-
 /// Begins a transaction that may write.
 pub(super) const BEGIN: &str =
-    concat!("BEGIN; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '5s'", by_index!(), nobody_erases!());
+    concat!("BEGIN; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '5s'", nobody_erases!());
 /// What is said at the start of each transaction where the server's session is not ours, and elsewhere once, in the
 /// connection's options.
 macro_rules! pooled {
     () => {
         "BEGIN; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '5s';
          SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL synchronous_commit = on; SET LOCAL jit = off;
-         SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
+         SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;
+         SET LOCAL plan_cache_mode = force_generic_plan"
     };
 }
 
 /// The same behind a pooler.
-const BEGIN_POOLED: &str = concat!(pooled!(), by_index!(), nobody_erases!());
+const BEGIN_POOLED: &str = concat!(pooled!(), nobody_erases!());
 /// The same for a claim, which elsewhere is a transaction by itself.
 const BEGIN_POOLED_CLAIM: &str = pooled!();
 /// The same for a statement that only reads, and may take its time.
