@@ -6,14 +6,15 @@
 
 use crate::store::batch::{Batch, Kind::Int, Kind::Text};
 
-/// The row's new contents.
+/// The row's new contents. The state is asked for in a way that promises no index to the planner: on a young table
+/// PostgreSQL would find each row by walking all that are sending, and would keep that plan while the table grows.
 macro_rules! sent {
     () => {
         "state = 'sent', state_since = v.at, reason = NULL, lease_until = NULL, next_attempt_at = NULL,
          sent_at = COALESCE(optins.sent_at, v.at),
          maybe_greeted_at = CASE WHEN optins.maybe_greeted_at < v.at THEN optins.maybe_greeted_at ELSE v.at END,
          message_id = COALESCE(optins.message_id, v.message_id), variant = COALESCE(v.variant, optins.variant)
-         FROM v WHERE optins.id = v.id AND optins.state = 'sending' AND optins.fence = v.fence
+         FROM v WHERE optins.id = v.id AND CASE optins.state WHEN 'sending' THEN optins.fence = v.fence END
            AND NOT EXISTS (SELECT 1 FROM pages WHERE pages.page_id = optins.page_id AND pages.probe = v.fence)"
     };
 }
@@ -28,19 +29,13 @@ macro_rules! noted {
 
 /// When the pages last had a message accepted, at most once a second.
 macro_rules! pages {
-    () => {
-        "INSERT INTO acceptances (page_id, accepted_at)
-         SELECT DISTINCT optins.page_id, v.at FROM v, optins WHERE optins.id = v.id ORDER BY 1
-         ON CONFLICT (page_id) DO UPDATE SET accepted_at = excluded.accepted_at
-         WHERE acceptances.accepted_at < excluded.accepted_at - 1000"
-    };
-}
-
-/// An acceptance ends the runs of failures before it.
-macro_rules! clear {
-    () => {
-        "DELETE FROM failure_runs
-         WHERE EXISTS (SELECT 1 FROM v, optins WHERE optins.id = v.id AND optins.page_id = failure_runs.page_id)"
+    ($found:literal) => {
+        concat!(
+            "INSERT INTO acceptances (page_id, accepted_at) ",
+            $found,
+            " ON CONFLICT (page_id) DO UPDATE SET accepted_at = excluded.accepted_at
+              WHERE acceptances.accepted_at < excluded.accepted_at - 1000"
+        )
     };
 }
 
@@ -56,26 +51,26 @@ pub(in crate::store) static ACCEPT: Batch = Batch::each(
         noted!(),
         ";\n",
         "WITH v ({columns}) AS (VALUES {values}) ",
-        pages!(),
+        pages!("SELECT DISTINCT optins.page_id, v.at FROM v, optins WHERE optins.id = v.id ORDER BY 1"),
         ";\n",
-        "WITH v ({columns}) AS (VALUES {values}) ",
-        clear!()
+        // An acceptance ends the runs of failures before it.
+        "WITH v ({columns}) AS (VALUES {values}) DELETE FROM failure_runs
+         WHERE EXISTS (SELECT 1 FROM v, optins WHERE optins.id = v.id AND optins.page_id = failure_runs.page_id)"
     ),
     concat!(
         "WITH v ({columns}) AS (VALUES {values}),
          done AS (UPDATE optins SET ",
         sent!(),
-        " RETURNING optins.id),
+        " RETURNING optins.page_id, v.at),
          noted AS (UPDATE attempts SET ",
         noted!(),
         "),
          accepted AS (",
-        pages!(),
+        pages!("SELECT page_id, max(at) FROM done GROUP BY page_id ORDER BY 1"),
         " RETURNING page_id),
-         cleared AS (",
-        clear!(),
+         cleared AS (DELETE FROM failure_runs WHERE page_id IN (SELECT page_id FROM done) AND ",
         // The acceptances are locked before the runs, as everywhere: without this PostgreSQL begins with the last part.
-        " AND (SELECT count(*) FROM accepted) >= 0)
+        "(SELECT count(*) FROM accepted) >= 0)
          SELECT count(*) FROM done"
     ),
     &[("id", Int), ("fence", Int), ("message_id", Text), ("http_status", Int), ("at", Int), ("variant", Text)],
