@@ -316,10 +316,12 @@ impl Play {
                 let person = &world.people[person];
                 (person.page.clone(), person.login.clone(), world.stage.clone())
             };
-            raw.insert(&page, &login, at).await;
             // Where somebody has a row already, an insert is no news: only the API and the webhook bring fresh consent.
-            world.lock().unwrap().knows(Fact::Consent { person, at });
-            stage.say(|| format!("site inserts p{person}"));
+            let news = raw.insert(&page, &login, at).await;
+            if news {
+                world.lock().unwrap().knows(Fact::Consent { person, at });
+            }
+            stage.say(|| format!("site inserts p{person}: {}", if news { "a new row" } else { "they have one" }));
         });
     }
 

@@ -53,7 +53,8 @@ impl Raw {
     }
 
     /// What the README tells sites to do.
-    pub(crate) async fn insert(&self, page: &PageId, login: &LoginId, at: Timestamp) {
+    /// Whether the row is new: somebody who has one already keeps it as it is.
+    pub(crate) async fn insert(&self, page: &PageId, login: &LoginId, at: Timestamp) -> bool {
         // The version tells of other connections' commits alone.
         *self.1.lock().unwrap() = None;
         sqlx::query("INSERT INTO optins (page_id, login_id, opted_in_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
@@ -62,7 +63,9 @@ impl Raw {
             .bind(at.ms())
             .execute(&mut *self.0.lock().await)
             .await
-            .unwrap();
+            .unwrap()
+            .rows_affected()
+            == 1
     }
 
     /// Changes with every commit of another connection.
