@@ -4,22 +4,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::attempt::{Taken, report};
-use super::places::Places;
+use super::attempt::Taken;
+use super::flight::Flights;
 use super::{Delivery, Page};
 use crate::domain::ids::PageId;
-use crate::domain::outcome::Outcome;
 use crate::domain::time::Timestamp;
-use crate::messenger::Sent;
 use crate::store::Error;
-use crate::store::claim::Claim;
 
-/// How many outcomes may wait for the database for each request in flight: then claiming stops.
-const UNRECORDED_PER_FLIGHT: usize = 4;
 /// The loop looks up at least this often, however long its poll interval: the watchdog counts on it.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// A node that could not read the store's clock for this long claims nothing.
@@ -39,8 +33,7 @@ enum Hunger {
 struct Loop {
     delivery: Arc<Delivery>,
     tracker: TaskTracker,
-    places: Arc<Places>,
-    unrecorded: Arc<Semaphore>,
+    flights: Arc<Flights>,
     hunger: HashMap<PageId, Hunger>,
     /// Whose turn it is first: pages take turns.
     turn: usize,
@@ -54,45 +47,48 @@ struct Loop {
 /// Delivers until told to stop; then finishes what has left, gives back the rest, and returns when all of it is
 /// recorded.
 pub async fn run(delivery: Arc<Delivery>, stop: CancellationToken) {
-    let flights = delivery.limits.max_in_flight;
+    let tracker = TaskTracker::new();
     let mut this = Loop {
-        tracker: TaskTracker::new(),
-        places: Arc::new(Places::new(flights)),
-        unrecorded: Arc::new(Semaphore::new(flights * (1 + UNRECORDED_PER_FLIGHT))),
+        flights: Flights::begin(&delivery, &tracker),
         hunger: HashMap::new(),
         turn: 0,
         pause: None,
         polled_at: Duration::ZERO,
         stop: stop.clone(),
-        delivery,
+        tracker: tracker.clone(),
+        delivery: Arc::clone(&delivery),
     };
     let follower = {
-        let (inflight, stops) = (Arc::clone(&this.delivery.inflight), this.delivery.store.work().stops());
+        let (inflight, stops) = (Arc::clone(&delivery.inflight), delivery.store.work().stops());
         let stop = stop.clone();
-        this.tracker.spawn(async move { inflight.follow(stops, stop).await })
+        tracker.spawn(async move { inflight.follow(stops, stop).await })
     };
     while !stop.is_cancelled() {
-        this.beat();
+        delivery.beat();
         this.round().await;
         this.rest(&stop).await;
     }
-    this.delivery.inflight.stop_all();
-    this.tracker.close();
+    delivery.inflight.stop_all();
+    // With the loop goes its way into the recorder, which ends with the last flight.
+    drop(this);
+    tracker.close();
     loop {
-        this.beat();
+        delivery.beat();
         // Requests in flight are bounded by their time-out, their records by the database's return.
-        if tokio::time::timeout(Duration::from_secs(1), this.tracker.wait()).await.is_ok() {
+        if tokio::time::timeout(Duration::from_secs(1), tracker.wait()).await.is_ok() {
             break;
         }
     }
     drop(follower);
 }
 
-impl Loop {
+impl Delivery {
     fn beat(&self) {
-        self.delivery.pulse.beat(self.delivery.clock.boot());
+        self.pulse.beat(self.clock.boot());
     }
+}
 
+impl Loop {
     /// Waits for the store, however long it takes, and beats meanwhile: a database that hangs is no hung loop, and
     /// systemd must not kill us for it. The call is never cancelled: what it committed must be known.
     async fn attended<T>(&self, call: impl Future<Output = T>) -> T {
@@ -101,7 +97,7 @@ impl Loop {
             tokio::select! {
                 biased;
                 done = &mut call => return done,
-                () = tokio::time::sleep(LONGEST_WAIT) => self.beat(),
+                () = tokio::time::sleep(LONGEST_WAIT) => self.delivery.beat(),
             }
         }
     }
@@ -117,10 +113,10 @@ impl Loop {
             return;
         }
         let hungry: Vec<&Page> = pages.iter().filter(|page| self.is_hungry(page, now)).collect();
-        let (count, ahead) = (hungry.len(), self.places.ahead());
+        let (count, ahead) = (hungry.len(), self.flights.places.ahead());
         self.turn = self.turn.wrapping_add(1);
         for (nth, page) in hungry.iter().cycle().skip(self.turn % count.max(1)).take(count).enumerate() {
-            let free = self.places.room(ahead).min(self.unrecorded.available_permits());
+            let free = self.flights.room(ahead);
             let share = free.div_ceil(count - nth);
             if share == 0 {
                 return;
@@ -167,16 +163,13 @@ impl Loop {
     }
 
     fn launch(&self, page: &Page, taken: Taken) {
+        let page = Arc::new(page.clone());
         for claim in taken.claims {
-            // There was room when we asked, and only this loop takes it.
-            let unrecorded = Arc::clone(&self.unrecorded).try_acquire_owned().ok();
-            let (gate, since) = (self.delivery.gate(&claim, taken.since), taken.since);
-            let (delivery, places, page) = (Arc::clone(&self.delivery), Arc::clone(&self.places), page.clone());
-            places.expect();
+            let (flights, page) = (Arc::clone(&self.flights), Arc::clone(&page));
+            let flight = flights.enter(claim, taken.since);
             self.tracker.spawn(async move {
-                delivery.turn(&claim, since).await;
-                deliver(&delivery, &page, claim, gate, &places).await;
-                drop(unrecorded);
+                let ended = flights.deliver(page, flight).await;
+                flights.record(ended).await;
             });
         }
     }
@@ -186,18 +179,15 @@ impl Loop {
         if !self.delivery.pace.begin_probe(&page.id) {
             return;
         }
-        let (delivery, page, stop) = (Arc::clone(&self.delivery), page.clone(), self.stop.clone());
-        let (places, unrecorded) = (Arc::clone(&self.places), Arc::clone(&self.unrecorded));
+        let (delivery, page, stop) = (Arc::clone(&self.delivery), Arc::new(page.clone()), self.stop.clone());
+        let flights = Arc::clone(&self.flights);
         self.tracker.spawn(async move {
             match delivery.probe(&page, &stop).await {
                 Ok(Some(taken)) => {
                     for claim in taken.claims {
-                        let gate = delivery.gate(&claim, taken.since);
-                        let unrecorded = Arc::clone(&unrecorded).try_acquire_owned().ok();
-                        places.expect();
-                        delivery.turn(&claim, taken.since).await;
-                        deliver(&delivery, &page, claim, gate, &places).await;
-                        drop(unrecorded);
+                        let flight = flights.enter(claim, taken.since);
+                        let ended = flights.deliver(Arc::clone(&page), flight).await;
+                        delivery.finish(ended).await;
                     }
                 }
                 Ok(None) => {}
@@ -220,11 +210,8 @@ impl Loop {
                 Hunger::Fed => {}
             }
         }
-        let place = async {
-            // With the places taken, a free one is the reason; with places free, hunger needs no waiting.
-            self.places.come_free().await;
-            drop(self.unrecorded.acquire().await);
-        };
+        // With the places taken, a free one is the reason; with places free, hunger needs no waiting.
+        let place = self.flights.come_free();
         let rung = tokio::select! {
             biased;
             () = stop.cancelled() => false,
@@ -255,31 +242,5 @@ impl Loop {
             self.polled_at = boot;
             self.wake();
         }
-    }
-}
-
-/// One person's delivery, from the gate to the record.
-async fn deliver(
-    delivery: &Delivery,
-    page: &Page,
-    claim: Claim,
-    gate: Arc<crate::messenger::gate::Gate>,
-    places: &Places,
-) {
-    // The place in flight is free as soon as the answer is here; the record may share a commit with others.
-    let sent = match places.take(&gate).await {
-        Some(_place) => delivery.send(page, &claim, gate).await,
-        None => Sent::GIVEN_BACK,
-    };
-    let attempt = claim.attempt;
-    let usage = sent.usage;
-    let accepted = sent.ending.as_ref().is_some_and(|ending| matches!(ending.outcome, Outcome::Accepted { .. }));
-    delivery.record(report(&claim, sent)).await;
-    delivery.inflight.leave(attempt);
-    if let Some(usage) = usage {
-        delivery.heed(page, usage).await;
-    }
-    if delivery.pace.ended(&page.id, accepted) {
-        delivery.store.work().ring();
     }
 }

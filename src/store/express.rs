@@ -53,7 +53,7 @@ impl Desks {
         let told = self.rules().site.contains(&site::Event::Sent);
         let (mut plain, rest): (Vec<_>, Vec<_>) =
             applies.into_iter().partition(|one| !told && accept::is_plain(&one.signals));
-        let late = plain.split_off(plain.len().min(1 << LARGEST));
+        let late = plain.split_off(fitting(&plain));
         let claim = if self.pool.is_sqlite() { claims.pop() } else { None };
         if plain.is_empty() && claim.is_none() {
             return rest;
@@ -64,7 +64,7 @@ impl Desks {
                 if let Some(claimant) = claimant {
                     _ = claimant.send(Ok(claimed));
                 }
-                if found == plain.len() {
+                if found == plain.iter().map(|one| one.signals.len()).sum::<usize>() {
                     plain.drain(..).for_each(|one| _ = one.done.send(Ok(accept::receipts(&one.signals))));
                 }
             }
@@ -82,7 +82,7 @@ impl Desks {
         self.trip(&[], Some(wish)).await.map(|(_, claimed)| claimed)
     }
 
-    /// One trip: records plain acceptances, one a caller, and claims. Returns how many were found as expected.
+    /// One trip: records plain acceptances, and claims. Returns how many were found as expected.
     async fn trip(&self, plain: &[Apply], wish: Option<&Wish>) -> Result<(usize, Claimed)> {
         let rows = accept::rows(plain.iter().flat_map(|one| &one.signals), latest(plain));
         let mut conn = self.pool.writer().await?;
@@ -104,6 +104,15 @@ impl Desks {
             Err(error) => Err(give_up(conn, error).await),
         }
     }
+}
+
+/// How many of the callers fit into one list.
+fn fitting(plain: &[Apply]) -> usize {
+    let ends = plain.iter().scan(0, |end, one| {
+        *end += one.signals.len();
+        Some(*end)
+    });
+    ends.take_while(|end| *end <= 1 << LARGEST).count()
 }
 
 /// Ends a transaction that was cut in the middle.

@@ -40,9 +40,9 @@ impl<'s> Plain<'s> {
     }
 }
 
-/// Whether this is one plain acceptance and nothing else.
+/// Whether these are plain acceptances and nothing else.
 pub(in crate::store) fn is_plain(signals: &[Signal]) -> bool {
-    matches!(signals, [one] if Plain::of(one).is_some())
+    !signals.is_empty() && signals.iter().all(|one| Plain::of(one).is_some())
 }
 
 /// The rows of [`ACCEPT`](crate::store::sql::accept::ACCEPT) for the plain acceptances among the signals, in the order
