@@ -16,6 +16,10 @@ const SIZES: usize = 9;
 /// PostgreSQL's largest list, so that a statement stays well under its time-out.
 const LONGEST: usize = 4096;
 
+/// Where the rows go in a template, and where their first columns.
+const VALUES: &str = "{values}";
+const KEYS: &str = "{keys}";
+
 /// A column's type, as PostgreSQL wants it named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -23,7 +27,8 @@ pub(super) enum Kind {
     Text,
 }
 
-/// A statement with `{values}` where its list of rows goes.
+/// A statement with `{values}` where its list of rows goes. On SQLite there may be several, and `{keys}` where the first
+/// column alone is wanted: every parameter costs.
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) name: &'static str,
@@ -129,10 +134,16 @@ impl Batch {
 
     fn fill<'v>(&'static self, chunk: &[Vec<Value<'v>>]) -> (Sized, Vec<Value<'v>>) {
         let size = chunk.len().next_power_of_two();
-        let padding = chunk.last().into_iter().cycle().take(size - chunk.len());
-        let list = chunk.iter().chain(padding).flatten().copied();
+        let rows = || chunk.iter().chain(chunk.last().into_iter().cycle().take(size - chunk.len()));
+        let mut values = Vec::with_capacity(2 * size * self.columns.len());
         // Parameters are taken in order: one list of values for each list.
-        let values = (0..self.sqlite.matches("{values}").count()).flat_map(|_| list.clone()).collect();
+        for (_, list) in self.sqlite.match_indices('{').filter_map(|(at, _)| self.sqlite.split_at_checked(at)) {
+            match list {
+                list if list.starts_with(VALUES) => values.extend(rows().flatten()),
+                list if list.starts_with(KEYS) => values.extend(rows().filter_map(|row| row.first())),
+                _ => {}
+            }
+        }
         (self.sized(size.trailing_zeros() as usize), values)
     }
 
@@ -154,15 +165,16 @@ impl Batch {
             };
             let arrays: Vec<String> = self.columns.iter().enumerate().map(array).collect();
             let text = self.postgres.replace("VALUES {values}", "SELECT * FROM unnest({values})");
-            format!("-- {}\n{}", self.name, self.named(&text).replace("{values}", &arrays.join(", ")))
+            format!("-- {}\n{}", self.name, self.named(&text).replace(VALUES, &arrays.join(", ")))
         })
     }
 
     fn write_sqlite(&self, power: usize) -> String {
         // Without names: looking up the name of each of thousands of parameters took a third of all time.
         let row = format!("({})", vec!["?"; self.columns.len()].join(","));
-        let list = vec![row.as_str(); 1 << power].join(",");
-        format!("-- {} x{}\n{}", self.name, 1_usize << power, self.named(self.sqlite).replace("{values}", &list))
+        let list = |row: &str| vec![row; 1 << power].join(",");
+        let text = self.named(self.sqlite).replace(VALUES, &list(&row)).replace(KEYS, &list("(?)"));
+        format!("-- {} x{}\n{text}", self.name, 1_usize << power)
     }
 
     fn named(&self, template: &str) -> String {

@@ -162,6 +162,8 @@ async fn open_sqlite(url: &str) -> Result<Pool> {
         .clone()
         .create_if_missing(true)
         .pragma("cache_size", format!("-{WRITER_CACHE_KIB}"))
+        // What undoes a statement alone is kept in memory, not in a file made for each group.
+        .pragma("temp_store", "MEMORY")
         .pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
     let reading = base.read_only(true).pragma("cache_size", format!("-{READER_CACHE_KIB}"));
     let writer = SqlitePoolOptions::new()

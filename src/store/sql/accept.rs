@@ -43,18 +43,21 @@ macro_rules! pages {
 pub(in crate::store) static ACCEPT: Batch = Batch::each(
     "accept",
     concat!(
-        "WITH v ({columns}) AS (VALUES {values}) UPDATE optins SET ",
+        "WITH v ({columns}) AS (VALUES {values}) UPDATE OR FAIL optins SET ",
         sent!(),
         ";\n",
         "SELECT changes(), NULL;\n",
-        "WITH v ({columns}) AS (VALUES {values}) UPDATE attempts SET ",
+        "WITH v ({columns}) AS (VALUES {values}) UPDATE OR FAIL attempts SET ",
         noted!(),
         ";\n",
-        "WITH v ({columns}) AS (VALUES {values}) ",
-        pages!("SELECT DISTINCT optins.page_id, v.at FROM v, optins WHERE optins.id = v.id ORDER BY 1"),
+        "WITH v (id) AS (VALUES {keys}) ",
+        pages!(
+            "SELECT DISTINCT optins.page_id, optins.state_since FROM v CROSS JOIN optins
+             WHERE optins.id = v.id AND +optins.state = 'sent' ORDER BY 1, 2"
+        ),
         ";\n",
         // An acceptance ends the runs of failures before it.
-        "WITH v ({columns}) AS (VALUES {values}) DELETE FROM failure_runs
+        "WITH v (id) AS (VALUES {keys}) DELETE FROM failure_runs
          WHERE EXISTS (SELECT 1 FROM v, optins WHERE optins.id = v.id AND optins.page_id = failure_runs.page_id)"
     ),
     concat!(

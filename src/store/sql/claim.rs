@@ -33,7 +33,7 @@ macro_rules! room {
 macro_rules! attempts {
     () => {
         concat!(
-            "INSERT INTO attempts (optin_id, cycle, number, node, credential, started_at)
+            "INSERT OR FAIL INTO attempts (optin_id, cycle, number, node, credential, started_at)
              SELECT id, cycle, attempts + 1, $8, $9, $2 FROM optins
              WHERE page_id = $1 AND state = 'pending' AND opted_out_at IS NULL AND opted_in_at > $3
                AND opted_in_at <= $10 AND (+opted_in_at <= $11 OR attempts > 0)
@@ -49,7 +49,7 @@ macro_rules! attempts {
 /// last row's number is another table's, and nobody must be found by it. The plus signs keep its planner from walking everybody who waits.
 macro_rules! take {
     () => {
-        "UPDATE optins SET state = 'sending', state_since = $2, reason = NULL, next_attempt_at = NULL,
+        "UPDATE OR FAIL optins SET state = 'sending', state_since = $2, reason = NULL, next_attempt_at = NULL,
                 attempts = optins.attempts + 1, fence = a.id, lease_until = $7
          FROM attempts AS a
          WHERE changes() > 0 AND a.id > last_insert_rowid() - changes() AND optins.id = a.optin_id AND +optins.page_id = $1
