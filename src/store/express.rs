@@ -53,7 +53,8 @@ impl Desks {
         let told = self.rules().site.contains(&site::Event::Sent);
         let (mut plain, rest): (Vec<_>, Vec<_>) =
             applies.into_iter().partition(|one| !told && accept::is_plain(&one.signals));
-        let late = plain.split_off(fitting(&plain));
+        // What does not fit goes the long road, with the rest.
+        let rest = plain.split_off(fitting(&plain)).into_iter().chain(rest).collect();
         let claim = if self.pool.is_sqlite() { claims.pop() } else { None };
         if plain.is_empty() && claim.is_none() {
             return rest;
@@ -74,7 +75,7 @@ impl Desks {
                 }
             }
         }
-        plain.into_iter().chain(late).chain(rest).collect()
+        plain.into_iter().chain(rest).collect()
     }
 
     /// A claim by itself.

@@ -83,7 +83,8 @@ conformance! {
         nobody_is_claimed_at_their_hard_stop the_budget_is_the_domains
     }
     outcomes {
-        every_outcome_leads_where_the_table_says what_the_platform_said_is_kept a_refusal_at_the_gate_is_no_attempt
+        every_outcome_leads_where_the_table_says what_the_platform_said_is_kept acceptances_are_recorded_together
+        a_refusal_at_the_gate_is_no_attempt
         a_retry_is_promoted_when_due a_person_who_fails_twice_while_others_succeed
         a_page_that_fails_three_times_is_held holds_double_and_an_acceptance_lifts_them
         a_stale_fence_changes_nothing a_late_acceptance_is_believed a_late_acceptance_stops_the_next_attempt a_late_sure_failure_settles_the_doubt

@@ -71,6 +71,30 @@ pub(crate) async fn what_the_platform_said_is_kept(ground: Ground) {
     assert_eq!(ground.row(claim.optin).await.maybe_greeted_at, Some(NOW));
 }
 
+pub(crate) async fn acceptances_are_recorded_together(ground: Ground) {
+    let mut claims = Vec::new();
+    for name in ["anna", "ben", "carla", "dora"] {
+        claims.push(ground.claimed(name).await);
+    }
+    let message = |claim: &Claim| format!("m.{}", claim.attempt);
+    let arrived = |claim: &Claim| ended(claim, accepted(&message(claim)));
+    let applied = |claims: &[Claim]| claims.iter().map(|claim| Receipt::Applied(claim.optin)).collect::<Vec<_>>();
+    let all_at_once = claims[..3].iter().rev().map(arrived).collect();
+    let mut expected = applied(&claims[..3]);
+    expected.reverse();
+    assert_eq!(ground.store.record(all_at_once, NOW).await.unwrap(), expected);
+    // One that is known already is no obstacle to the one that is not.
+    let again = vec![arrived(&claims[0]), arrived(&claims[3])];
+    assert_eq!(ground.store.record(again, later(60)).await.unwrap().len(), 2);
+    for (nth, claim) in claims.iter().enumerate() {
+        let at = if nth == 3 { later(60) } else { NOW };
+        let row = ground.row(claim.optin).await;
+        assert_eq!((row.state, row.state_since, row.message_id), (State::Sent, at, Some(message(claim))));
+        let attempt = ground.store.attempts_of(claim.optin).await.unwrap().remove(0);
+        assert_eq!((attempt.outcome.as_deref(), attempt.message_id), (Some("accepted"), Some(message(claim))));
+    }
+}
+
 pub(crate) async fn a_refusal_at_the_gate_is_no_attempt(ground: Ground) {
     let claim = ground.claimed("anna").await;
     ground.record(given_back(&claim)).await;
