@@ -1,6 +1,8 @@
 //! The listener: bounded connections and times, health and metrics at once, everything else as soon as the house
 //! stands. Until then, and while the database is away, the platform gets 503 and comes again.
 
+mod arrival;
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -12,9 +14,10 @@ use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use rustix::net::sockopt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -22,7 +25,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::{Service, ServiceExt};
 use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
-use tower_http::timeout::RequestBodyDeadlineLayer;
+use tower_http::timeout::DeadlineBody;
+
+use arrival::{Arrival, Watched};
 
 use crate::clock::Clock;
 use crate::intake::problem::Problem;
@@ -48,7 +53,7 @@ const LARGEST_HEAD: usize = 32 * 1024;
 pub struct Limits {
     /// Open connections; the next one is closed at once.
     pub max_connections: usize,
-    /// How long a request's head, and then its body, may take.
+    /// How long a request may take until it is whole, head and body; and how long a connection may wait for one.
     pub body_timeout: Duration,
 }
 
@@ -93,7 +98,7 @@ pub async fn bind(addr: SocketAddr) -> std::io::Result<TcpListener> {
 /// Serves until told to stop; then finishes the requests under way.
 pub async fn serve(listener: TcpListener, face: Face, front: Front, limits: Limits, stop: CancellationToken) {
     let house = Arc::clone(&front.house);
-    let app = router(face, front, limits.body_timeout);
+    let app = router(face, front);
     let places = Arc::new(Semaphore::new(limits.max_connections));
     let connections = TaskTracker::new();
     loop {
@@ -130,15 +135,23 @@ async fn connection(stream: TcpStream, app: Router, limits: Limits, stop: Cancel
     // Answers are small, and somebody waits for them.
     _ = stream.set_nodelay(true);
     give_up_on_the_dead(&stream, limits.body_timeout);
-    let service = TowerToHyperService::new(
-        app.map_request(|request: hyper::Request<hyper::body::Incoming>| request.map(Body::new)),
-    );
+    let arrival = Arrival::default();
+    let io = TokioIo::new(Watched::new(stream, arrival.clone()));
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let left = arrival.left(limits.body_timeout, tokio::time::Instant::now());
+        let (app, arrival) = (app.clone(), arrival.clone());
+        async move {
+            let answer = app.oneshot(request.map(|body| Body::new(DeadlineBody::new(left, body)))).await;
+            arrival.over();
+            answer
+        }
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.body_timeout)
         .max_headers(MOST_HEADERS)
         .max_buf_size(LARGEST_HEAD)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(io, service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = &mut connection => ended,
@@ -164,7 +177,7 @@ fn give_up_on_the_dead(stream: &TcpStream, patience: Duration) {
     }
 }
 
-fn router(face: Face, front: Front, body_timeout: Duration) -> Router {
+fn router(face: Face, front: Front) -> Router {
     let admin =
         || Router::new().route("/healthz", get(health)).route("/readyz", get(ready)).route("/metrics", get(metrics));
     let routes = match face {
@@ -173,7 +186,7 @@ fn router(face: Face, front: Front, body_timeout: Duration) -> Router {
         Face::Admin => admin().fallback(async || Problem::not_found("There is nothing at this address.")),
     };
     let routes = routes.method_not_allowed_fallback(async || Problem::method_not_allowed().into_response());
-    routes.layer(CatchPanicLayer::custom(Panicked)).layer(RequestBodyDeadlineLayer::new(body_timeout)).with_state(front)
+    routes.layer(CatchPanicLayer::custom(Panicked)).with_state(front)
 }
 
 /// What a panic in a handler is answered with. The panic itself is in the log, by the process's hook.
