@@ -80,17 +80,19 @@ async fn take(intake: &Intake, request: Request) -> Result<(), Problem> {
         ));
     }
     let (parts, body) = request.into_parts();
+    body::admit(&parts.headers, &body, settings.max_body)?;
+    let unsigned = || Problem::forbidden("signature", "X-Hub-Signature-256 is missing or does not hold for this body.");
+    // The internet's noise brings no signature, and is not read.
+    let Some(claimed) = signature::claimed(parts.headers.get(signature::HEADER)) else {
+        tracing::debug!("webhook refused: no signature");
+        return Err(unsigned());
+    };
     let body = body::read(intake, &parts.headers, body, settings.max_body).await?;
-    let claimed = signature::claimed(parts.headers.get(signature::HEADER));
-    if !claimed.is_some_and(|claimed| signature::holds(&settings.app_secrets, &claimed, &body)) {
+    if !signature::holds(&settings.app_secrets, &claimed, &body) {
         // The platform never signs badly: a well-formed signature that does not hold means a wrong secret here, or a
-        // proxy that changes bodies. Anything else is the internet's noise.
-        if claimed.is_some() {
-            intake.bad_signature("messenger.app_secret", now).await;
-        } else {
-            tracing::debug!(bytes = body.len(), "webhook refused: no signature");
-        }
-        return Err(Problem::forbidden("signature", "X-Hub-Signature-256 is missing or does not hold for this body."));
+        // proxy that changes bodies.
+        intake.bad_signature("messenger.app_secret", now).await;
+        return Err(unsigned());
     }
     let app_id = settings.app_id.as_deref();
     let now = intake.clock.now();

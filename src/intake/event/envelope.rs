@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::fields::{Object, Odd, id, time};
 use super::links;
-use super::single::{Entry, Event, Read, UNKNOWN, read};
+use super::single::{ACCOUNT_LINKING, Entry, Event, Read, UNKNOWN, read};
 use super::{NotUnderstood, Parsed, Reading};
 use crate::domain::ids::PageId;
 use crate::domain::signal::Signal;
@@ -102,7 +102,9 @@ impl Batch<'_> {
             Ok(fields) => {
                 self.parsed.sources.extend(links::sources(&fields));
                 let read = read(&Event { fields: &fields, entry, field, cx: self.cx });
-                if matches!(read, Ok(Read { kind: UNKNOWN, .. })) && self.parsed.shapes.len() < MOST_SHAPES {
+                // Of account linking nobody documented what it looks like.
+                let strange = matches!(read, Ok(Read { kind: UNKNOWN | ACCOUNT_LINKING, .. }));
+                if strange && self.parsed.shapes.len() < MOST_SHAPES {
                     self.parsed.shapes.insert(shape(&fields, field));
                 }
                 read

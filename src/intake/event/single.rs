@@ -110,7 +110,7 @@ const COUNTED: [(&str, &str); 9] = [
 ];
 /// The kind of what nobody told us of.
 pub(super) const UNKNOWN: &str = "unknown";
-const ACCOUNT_LINKING: &str = "account_linking";
+pub(super) const ACCOUNT_LINKING: &str = "account_linking";
 
 fn kind_of_the_rest(event: &Event<'_>) -> &'static str {
     let found = COUNTED.iter().find(|(key, _)| event.fields.contains_key(*key));
