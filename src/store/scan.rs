@@ -1,7 +1,7 @@
 //! Whose time has come. A scan only finds numbers; the state machine decides on the locked row.
 
 use super::Store;
-use super::engine::{Columns, FromColumns, Value};
+use super::engine::{Columns, FromColumns, Sql, Value};
 use super::error::Result;
 use super::row::{json_ids, ms};
 use super::sql;
@@ -77,22 +77,30 @@ impl Store {
             .await
     }
 
-    /// Deletes raw events, echoes, times of intake, job runs and alerts that were over before a time.
-    pub async fn forget_before(&self, time: Timestamp) -> Result<()> {
+    /// Deletes raw events, echoes, times of intake, job runs and alerts that were over before a time, up to `most` of
+    /// each. Returns how many.
+    pub async fn forget_before(&self, time: Timestamp, most: i64) -> Result<u64> {
+        const OLD: [&Sql; 5] = [
+            sql::people::DROP_UNPARSED,
+            sql::alerts::FORGET,
+            sql::echoes::DROP,
+            sql::echoes::DROP_INTAKE,
+            sql::jobs::DROP_RUNS,
+        ];
         self.intake
             .errand(move |conn| {
                 Box::pin(async move {
-                    conn.run(sql::people::DROP_UNPARSED, &[time.ms().into()]).await?;
-                    conn.run(sql::alerts::FORGET, &[time.ms().into()]).await?;
-                    conn.run(sql::echoes::DROP, &[time.ms().into()]).await?;
-                    conn.run(sql::echoes::DROP_INTAKE, &[time.ms().into()]).await?;
-                    conn.run(sql::jobs::DROP_RUNS, &[time.ms().into()]).await.map(drop)
+                    let mut count = 0;
+                    for statement in OLD {
+                        count += conn.run(statement, &[time.ms().into(), most.into()]).await?;
+                    }
+                    Ok(count)
                 })
             })
             .await
     }
 
-    async fn ids(&self, sql: &'static super::engine::Sql, values: &[Value<'_>]) -> Result<Vec<OptInId>> {
+    async fn ids(&self, sql: &'static Sql, values: &[Value<'_>]) -> Result<Vec<OptInId>> {
         let mut conn = self.pool.reader().await?;
         Ok(conn.rows::<i64>(sql, values).await?.into_iter().map(OptInId).collect())
     }

@@ -116,7 +116,7 @@ impl Upkeep {
                 count => deleted += count,
             }
         }
-        self.store.forget_before(now.minus(KEPT_RAW)).await?;
+        while self.store.forget_before(now.minus(KEPT_RAW), PURGE_BATCH).await? > 0 {}
         Ok(deleted)
     }
 

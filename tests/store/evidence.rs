@@ -226,9 +226,9 @@ pub(crate) async fn evidence_while_sending_stops_the_next_attempt(ground: Ground
 pub(crate) async fn old_echoes_are_forgotten(ground: Ground) {
     measured(&ground).await;
     up(&ground, NOW, later(20)).await;
-    ground.store.forget_before(NOW).await.unwrap();
+    ground.store.forget_before(NOW, 99).await.unwrap();
     let kept = "SELECT (SELECT count(*) FROM echoes) + (SELECT count(*) FROM intake_times)";
     assert_eq!(ground.number(kept).await, Some(i64::from(SAMPLE) + 1));
-    ground.store.forget_before(later(21)).await.unwrap();
+    ground.store.forget_before(later(21), 99).await.unwrap();
     assert_eq!(ground.number(kept).await, Some(0));
 }

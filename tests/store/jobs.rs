@@ -59,11 +59,11 @@ pub(crate) async fn old_runs_are_forgotten(ground: Ground) {
         let tick = take(&ground.store, due, "east", now).await.unwrap();
         ground.store.end_tick(tick, "done", String::new(), now).await.unwrap();
     }
-    ground.store.forget_before(later(100)).await.unwrap();
+    ground.store.forget_before(later(100), 9).await.unwrap();
     let runs = ground.store.runs(9).await.unwrap();
     assert_eq!(runs.iter().map(|run| run.tick).collect::<Vec<_>>(), [later(100)]);
     // The latest run of a job stays, so that `job list` can tell of a yearly one.
-    ground.store.forget_before(later(999_999)).await.unwrap();
+    ground.store.forget_before(later(999_999), 9).await.unwrap();
     assert_eq!(ground.store.runs_of("purge", 9).await.unwrap().len(), 1);
     assert_eq!(ground.store.runs_of("expire", 9).await.unwrap().len(), 0);
 }

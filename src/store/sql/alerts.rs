@@ -75,6 +75,8 @@ statements! {
     }
     /// Notes what was told of an alert. $1: id, $2: now, $3: whether it was its end.
     TOLD = "alerts_told" { both: ["UPDATE alerts SET told_at = $2, told_end = $3 WHERE id = $1"] }
-    /// Forgets ended alerts. $1: ended before.
-    FORGET = "alerts_forget" { both: ["DELETE FROM alerts WHERE resolved_at < $1 AND told_end = 1"] }
+    /// Forgets ended alerts. $1: ended before, $2: how many.
+    FORGET = "alerts_forget" {
+        both: ["DELETE FROM alerts WHERE id IN (SELECT id FROM alerts WHERE resolved_at < $1 AND told_end = 1 LIMIT $2)"]
+    }
 }

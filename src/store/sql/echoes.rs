@@ -64,10 +64,14 @@ statements! {
     INTAKE_UP = "intake_times_up" {
         both: ["INSERT INTO intake_times (node, since, until) VALUES ($1, $2, $2) RETURNING id"]
     }
-    /// Forgets old echoes. $1: before.
-    DROP = "echoes_drop" { both: ["DELETE FROM echoes WHERE echoed_at < $1"] }
-    /// Forgets old times of intake. $1: before.
-    DROP_INTAKE = "intake_times_drop" { both: ["DELETE FROM intake_times WHERE until < $1"] }
+    /// Forgets old echoes. $1: before, $2: how many.
+    DROP = "echoes_drop" {
+        both: ["DELETE FROM echoes WHERE attempt_id IN (SELECT attempt_id FROM echoes WHERE echoed_at < $1 LIMIT $2)"]
+    }
+    /// Forgets old times of intake. $1: before, $2: how many.
+    DROP_INTAKE = "intake_times_drop" {
+        both: ["DELETE FROM intake_times WHERE id IN (SELECT id FROM intake_times WHERE until < $1 LIMIT $2)"]
+    }
 }
 
 /// Attempts that an echo named by our token; the first one counts.

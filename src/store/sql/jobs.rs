@@ -30,9 +30,11 @@ statements! {
     RUNS = "jobs_runs" {
         both: ["SELECT name, tick, node, started_at, ended_at, result, detail, lease_until FROM job_runs ORDER BY id DESC LIMIT $1"]
     }
-    /// Forgets old runs, but for the latest of each job. $1: before.
+    /// Forgets old runs, but for the latest of each job. $1: before, $2: how many.
     DROP_RUNS = "jobs_drop_runs" {
-        both: ["DELETE FROM job_runs WHERE tick < $1 AND tick < (SELECT max(tick) FROM job_runs AS r WHERE r.name = job_runs.name)"]
+        both: ["DELETE FROM job_runs WHERE id IN (
+                    SELECT o.id FROM job_runs AS o
+                    WHERE o.tick < $1 AND o.tick < (SELECT max(tick) FROM job_runs AS r WHERE r.name = o.name) LIMIT $2)"]
     }
     /// Since when a job is known; from now on, if it was not. $1: name, $2: now.
     MEET = "jobs_meet" {

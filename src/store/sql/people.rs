@@ -26,8 +26,10 @@ statements! {
     }
     /// Keeps what could not be understood. $1: now, $2: page, $3: raw.
     KEEP_UNPARSED = "unparsed_put" { both: ["INSERT INTO unparsed (at, page_id, raw) VALUES ($1, $2, $3)"] }
-    /// Forgets what is old. $1: before.
-    DROP_UNPARSED = "unparsed_drop" { both: ["DELETE FROM unparsed WHERE at < $1"] }
+    /// Forgets what is old. $1: before, $2: how many.
+    DROP_UNPARSED = "unparsed_drop" {
+        both: ["DELETE FROM unparsed WHERE id IN (SELECT id FROM unparsed WHERE at < $1 LIMIT $2)"]
+    }
     /// Notes how a reply said what it answers; returns it where it is new. $1: source, $2: now.
     NOTE_SOURCE = "reply_sources_put" {
         both: ["INSERT INTO reply_sources (source, first_at) VALUES ($1, $2) ON CONFLICT (source) DO NOTHING RETURNING source"]
