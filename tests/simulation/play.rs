@@ -283,8 +283,13 @@ impl Play {
     fn wake(&self) {
         let now = self.stage.now();
         let mut inner = self.stage.lock();
-        let waits = |parked: &&mut Parked| parked.what == "keeps" && parked.at > now.plus(FOR_EVER / 2);
-        inner.parked.values_mut().filter(waits).for_each(|parked| parked.at = now);
+        for (id, actor) in &self.actors {
+            let Some(node) = actor.node.and_then(|node| self.nodes[node].as_ref()) else { continue };
+            let waits = |parked: &&mut Parked| parked.what == "keeps" && parked.at > now.plus(FOR_EVER / 2);
+            if let Some(parked) = inner.parked.get_mut(id).filter(waits) {
+                parked.at = node.thawed(now);
+            }
+        }
     }
 
     /// Every node dies, and the database is opened anew.
@@ -340,6 +345,14 @@ impl Play {
 
     fn hear(&self, node: usize, life: u64, attempt: AttemptId) {
         if let Some(node) = self.nodes[node].as_ref().filter(|node| node.life == life) {
+            let now = self.stage.now();
+            let thawed = node.thawed(now);
+            if thawed > now {
+                // Whoever thaws may do something else first.
+                let late = self.stage.dice(|dice| dice.ms(0, 200));
+                let hears = Happening::Hears { node: node.number, life, attempt };
+                return self.calendar.at(thawed.plus(late), hears);
+            }
             node.delivery.inflight.stop(attempt);
             self.world.lock().unwrap().heard.insert((node.number, attempt));
             self.stage.say(|| format!("n{} hears the stop of {attempt}", node.number));
@@ -458,6 +471,9 @@ impl Play {
         let until = self.stage.now().plus(self.stage.dice(|dice| dice.ms(1, most)));
         let what = self.what(actor);
         self.stage.say(|| format!("n{node} freezes until {until} before: {what}"));
+        if let Some(frozen) = &self.nodes[node] {
+            frozen.frozen_until.fetch_max(until.ms(), Ordering::SeqCst);
+        }
         let mut inner = self.stage.lock();
         for (id, actor) in &self.actors {
             if actor.node == Some(node)
