@@ -1,8 +1,8 @@
 //! The places in flight, and how many people may be claimed for them.
 //!
 //! A claim takes about as long as a few answers do. While it is under way places come free, and would stay empty until
-//! the next one: so a claim asks for as many people more as were answered since the last, who wait for their places,
-//! most urgent first. Where the platform is slow few are answered, and few are claimed ahead.
+//! the next one: so a claim asks for as many people more as were answered between two claims lately, who wait for their
+//! places, most urgent first. Where the platform is slow few are answered, and few are claimed ahead.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,6 +24,8 @@ pub(super) struct Places {
     waiting: AtomicUsize,
     /// How many places came free since the last claim.
     answered: AtomicUsize,
+    /// The most that came free between two claims lately. Answers come in bursts, as the requests went.
+    lately: AtomicUsize,
     /// Rings when one does.
     freed: Notify,
 }
@@ -41,12 +43,22 @@ struct Waiting<'p>(&'p Places);
 impl Places {
     pub(super) fn new(most: usize) -> Self {
         let free = Arc::new(Semaphore::new(most));
-        Self { most, free, waiting: AtomicUsize::new(0), answered: AtomicUsize::new(0), freed: Notify::new() }
+        Self {
+            most,
+            free,
+            waiting: AtomicUsize::new(0),
+            answered: AtomicUsize::new(0),
+            lately: AtomicUsize::new(0),
+            freed: Notify::new(),
+        }
     }
 
-    /// Begins a round of claims: how many may be claimed ahead in it.
+    /// Begins a round of claims: how many may be claimed ahead in it. What was seen once counts less from round to round.
     pub(super) fn ahead(&self) -> usize {
-        self.answered.swap(0, Ordering::Relaxed).min(self.most)
+        let (answered, lately) = (self.answered.swap(0, Ordering::Relaxed), self.lately.load(Ordering::Relaxed));
+        let ahead = answered.max(lately - lately.div_ceil(8)).min(self.most);
+        self.lately.store(ahead, Ordering::Relaxed);
+        ahead
     }
 
     /// How many may be claimed now, of whom so many ahead.
@@ -121,7 +133,8 @@ mod tests {
         assert_eq!((places.room(0), places.ahead()), (0, 0));
         drop((first, second));
         let ahead = places.ahead();
-        assert_eq!((ahead, places.room(ahead), places.ahead()), (2, 4, 0));
+        assert_eq!((ahead, places.room(ahead)), (2, 4));
+        assert_eq!((places.ahead(), places.ahead()), (1, 0), "a burst is soon forgotten");
     }
 
     #[tokio::test]
