@@ -35,7 +35,10 @@ pub(crate) async fn a_redelivery_changes_nothing(house: House) {
 
 pub(crate) async fn a_store_that_refuses_and_a_body_that_breaks_off(house: House) {
     let broken = || pieces(vec![b"{".to_vec(), vec![]]);
-    assert_eq!(house.ask(Request::post("/webhook").body(broken()).unwrap()).await.status, StatusCode::BAD_REQUEST);
+    let signed = Request::post("/webhook").header("x-hub-signature-256", signature("test-app-secret", b"{"));
+    assert_eq!(house.ask(signed.body(broken()).unwrap()).await.status, StatusCode::BAD_REQUEST);
+    // Of what nobody signed nothing is read.
+    assert_eq!(house.ask(Request::post("/webhook").body(broken()).unwrap()).await.status, StatusCode::FORBIDDEN);
     house.store.close().await;
     let answer = house.ask(hook(fixture("optin_login"))).await;
     assert_eq!((answer.status, &*answer.problem()), (StatusCode::SERVICE_UNAVAILABLE, "unavailable"));

@@ -50,7 +50,13 @@ fn kinds_of_no_use_are_counted() {
         ("unknown", 3),
     ];
     // What they are made of is told, what they hold is not.
-    let shapes = ["", "game_play,recipient,sender,timestamp", "x under message_context"];
+    let shapes = [
+        "",
+        "account_linking,recipient,sender,timestamp",
+        "anything under messaging_fblogin_account_linking",
+        "game_play,recipient,sender,timestamp",
+        "x under message_context",
+    ];
     let shapes = shapes.map(str::to_owned).into();
     assert_eq!(parsed, Parsed { signals: vec![], kinds: kinds(&expected), shapes, ..Parsed::default() });
     let enforced = read("policy_enforcement");
