@@ -40,6 +40,9 @@ macro_rules! pages {
 }
 
 /// Records acceptances. Returns how many rows it found as they should be.
+///
+/// On SQLite `OR FAIL`, here and in the claim: what fails is undone with its transaction, so nothing need be copied
+/// beforehand to undo one statement alone.
 pub(in crate::store) static ACCEPT: Batch = Batch::each(
     "accept",
     concat!(
