@@ -139,6 +139,11 @@ fn classify(error: &wire::GraphError, status: u16) -> Class {
         // for everybody (Login Connect FAQ).
         return PageHold;
     }
+    if code == 100 && says(error, "appsecret_proof") {
+        // "Invalid appsecret_proof provided in the API argument", "API calls from the server require an appsecret_proof
+        // argument": the app's secret was changed there and not here, or is missing, for everybody.
+        return PageHold;
+    }
     let row = TABLE.iter().find(|(c, s, _)| *c == code && (s.is_none() || *s == subcode));
     match row {
         Some((_, _, class)) => *class,

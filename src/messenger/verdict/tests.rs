@@ -149,3 +149,15 @@ fn a_missing_permission_in_the_words_of_another_error_holds_the_page() {
     assert_eq!(ending(400, body).outcome, Outcome::PageHold);
     assert_eq!(outcome(400, 100, None), UNKNOWN_ID, "in other words it is about the person");
 }
+
+/// Graph API, "Securing requests". Nobody is lost between the change of the secret there and here.
+#[test]
+fn a_proof_that_does_not_hold_or_is_missing_holds_the_page() {
+    for words in [
+        "Invalid appsecret_proof provided in the API argument",
+        "API calls from the server require an appsecret_proof argument",
+    ] {
+        let body = format!(r#"{{"error":{{"message":"{words}","type":"GraphMethodException","code":100}}}}"#);
+        assert_eq!(ending(400, &body).outcome, Outcome::PageHold, "{words}");
+    }
+}
