@@ -1,17 +1,17 @@
-//! The pages as they are now: who may send, with which token and message. A reload changes them while requests fly.
+//! The pages as they are now: who may send, with which token, proof and message. A reload changes them while requests fly.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::watch;
 
-use crate::config;
+use crate::config::{self, Config};
 use crate::deliver::{self, Answer, Ask, Letter, Post};
 use crate::domain::budget::Budget;
-use crate::domain::checkup::Asked;
+use crate::domain::checkup::{Asked, Refusal};
 use crate::domain::ids::PageId;
-use crate::domain::keyed::fingerprint;
+use crate::domain::keyed::{appsecret_proof, fingerprint};
 use crate::messenger::{Messenger, Sender};
 use crate::watch::pages::{LookAt, PageIds};
 
@@ -28,23 +28,23 @@ impl Roster {
     ///
     /// # Errors
     /// Says which page's id or token cannot be part of a request.
-    pub fn new(messenger: Arc<Messenger>, pages: &[config::Page]) -> Result<Arc<Self>, String> {
+    pub fn new(messenger: Arc<Messenger>, config: &Config) -> Result<Arc<Self>, String> {
         let roster = Self { messenger, senders: RwLock::default(), pages: watch::Sender::new(Arc::default()) };
-        roster.load(pages)?;
+        roster.load(config)?;
         Ok(Arc::new(roster))
     }
 
-    /// Takes over the pages of a configuration, all of them or none.
+    /// Takes over the pages of a configuration, and the app's secret: all of it or nothing.
     ///
     /// # Errors
     /// Says which page's id or token cannot be part of a request.
-    pub fn load(&self, pages: &[config::Page]) -> Result<(), String> {
-        let mut senders = HashMap::new();
-        for page in pages {
-            senders.insert(page.id.clone(), Arc::new(self.messenger.sender(&page.id, &page.access_token)?));
+    pub fn load(&self, config: &Config) -> Result<(), String> {
+        let (mut senders, secret) = (HashMap::new(), config.messenger.app_secret());
+        for page in &config.pages {
+            senders.insert(page.id.clone(), Arc::new(self.messenger.sender(&page.id, &page.access_token, secret)?));
         }
         *self.senders.write().unwrap_or_else(PoisonError::into_inner) = senders;
-        self.pages.send_replace(Arc::new(pages.iter().map(prepared).collect()));
+        self.pages.send_replace(Arc::new(config.pages.iter().map(|page| prepared(page, secret)).collect()));
         Ok(())
     }
 
@@ -83,9 +83,7 @@ impl Roster {
                 };
                 match roster.messenger.owner(&sender).await {
                     Asked::Said(_) => Answer::Fine,
-                    Asked::Refused(refusal) if matches!(refusal.code, Some(102 | 190)) => {
-                        Answer::Refused(refusal.message)
-                    }
+                    Asked::Refused(refusal) if is_of_credential(&refusal) => Answer::Refused(refusal.message),
                     Asked::Refused(refusal) => Answer::Silent(refusal.message),
                     Asked::Nothing(why) => Answer::Silent(why),
                 }
@@ -124,17 +122,26 @@ impl Roster {
     }
 }
 
-fn prepared(page: &config::Page) -> deliver::Page {
+/// Whether it is the token, or the proof made of it and the app's secret, that was refused.
+fn is_of_credential(refusal: &Refusal) -> bool {
+    matches!(refusal.code, Some(102 | 190)) || refusal.message.contains("appsecret_proof")
+}
+
+fn prepared(page: &config::Page, app_secret: Option<&SecretString>) -> deliver::Page {
     deliver::Page {
         id: page.id.clone(),
         budget: Budget::per_second(page.rate_per_second),
         template: page.template.clone(),
-        credential: credential(page),
+        credential: credential(page, app_secret),
     }
 }
 
-/// The fingerprints of a page's token and of its message: with what an attempt was made.
+/// The fingerprints of a page's token, with the proof made of it and the app's secret, and of its message: with what an
+/// attempt was made.
 #[must_use]
-pub fn credential(page: &config::Page) -> String {
-    format!("{}/{}", fingerprint(page.access_token.expose_secret().as_bytes()), page.template.fingerprint())
+pub fn credential(page: &config::Page, app_secret: Option<&SecretString>) -> String {
+    let token = page.access_token.expose_secret();
+    let proof = app_secret.map(|secret| appsecret_proof(secret.expose_secret(), token));
+    let access = fingerprint(proof.as_deref().unwrap_or(token).as_bytes());
+    format!("{access}/{}", page.template.fingerprint())
 }

@@ -119,14 +119,14 @@ impl House {
         let settings = Settings {
             graph_url: format!("http://{}", sink.addr),
             api_version: "v26.0".into(),
-            app_secret: Some(SecretString::from("secret")),
             request_timeout: Duration::from_secs(10),
             doubt_transient: false,
             node: "bench".into(),
         };
         let shared: Arc<dyn Clock> = Arc::<SystemClock>::clone(&clock);
         let messenger = Arc::new(Messenger::new(settings, shared).unwrap());
-        let sender = messenger.sender(&PageId::new(PAGE).unwrap(), &SecretString::from("token")).unwrap();
+        let (token, secret) = (SecretString::from("token"), SecretString::from("secret"));
+        let sender = messenger.sender(&PageId::new(PAGE).unwrap(), &token, Some(&secret)).unwrap();
         let (template, _) = Template::parse(include_str!("../../messages/welcome.json")).unwrap();
         let accepted = Arc::clone(&sink.accepted);
         Self { store, messenger, sender: Arc::new(sender), template, clock, accepted, accepted_before: 0, dir, url }

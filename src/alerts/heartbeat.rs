@@ -9,6 +9,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
+use super::Hearing;
 use crate::again::{Failure, Patience, again};
 use crate::post::Post;
 
@@ -20,8 +21,8 @@ pub type Well = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Option<String>> + Se
 pub struct Heartbeat {
     /// The client.
     pub post: Post,
-    /// The address.
-    pub url: SecretString,
+    /// The address; without one nobody is called.
+    pub hearing: Hearing,
     /// How often.
     pub every: Duration,
     /// Whether all is well.
@@ -37,9 +38,12 @@ impl std::fmt::Debug for Heartbeat {
 /// Calls while all is well, until told to stop.
 pub async fn run(heartbeat: Heartbeat, stop: CancellationToken) {
     while !stop.is_cancelled() {
-        match (heartbeat.well)().await {
-            None => heartbeat.beat(&stop).await,
-            Some(what) => tracing::warn!(what, "no heartbeat: not all is well"),
+        let hearers = Arc::clone(&heartbeat.hearing.borrow());
+        if let Some(url) = &hearers.heartbeat {
+            match (heartbeat.well)().await {
+                None => heartbeat.beat(url, &stop).await,
+                Some(what) => tracing::warn!(what, "no heartbeat: not all is well"),
+            }
         }
         tokio::select! {
             () = stop.cancelled() => {}
@@ -50,10 +54,10 @@ pub async fn run(heartbeat: Heartbeat, stop: CancellationToken) {
 
 impl Heartbeat {
     /// Calls, and again if need be, for half the time to the next call.
-    async fn beat(&self, stop: &CancellationToken) {
+    async fn beat(&self, url: &SecretString, stop: &CancellationToken) {
         let patience =
             Patience { first: Duration::from_secs(1), longest: Duration::from_secs(10), at_most: Some(self.every / 2) };
-        let call = || async { self.post.call(&self.url).await.map_err(Failure::Passing) };
+        let call = || async { self.post.call(url).await.map_err(Failure::Passing) };
         let called = again(patience, stop, call, |_, _| ()).await;
         if let Some(Err(why)) = called {
             tracing::warn!(why, "the heartbeat's address cannot be called");

@@ -12,6 +12,8 @@ mod sink;
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::SecretString;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -43,6 +45,18 @@ const AGAIN: Retry = Retry {
     max_interval: Duration::from_mins(10),
 };
 
+/// Who hears, as the operator chose.
+#[derive(Debug, Default)]
+pub struct Hearers {
+    /// Where notices go.
+    pub sinks: Vec<Sink>,
+    /// The dead-man's switch: an address that is called while all is well.
+    pub heartbeat: Option<SecretString>,
+}
+
+/// Who hears, as it is now: a reload changes addresses and secrets.
+pub type Hearing = watch::Receiver<Arc<Hearers>>;
+
 /// Everything the courier works with.
 #[derive(Debug, Clone)]
 pub struct Courier {
@@ -51,7 +65,7 @@ pub struct Courier {
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Where notices go.
-    pub sinks: Arc<Vec<Sink>>,
+    pub hearing: Hearing,
     /// How often an alert that lasts is said again.
     pub repeat: Duration,
     /// After how much quiet an alert of single moments is over.
@@ -63,9 +77,9 @@ pub struct Courier {
 /// Carries notices until told to stop.
 pub async fn run(courier: Courier, stop: CancellationToken) {
     let tracker = TaskTracker::new();
-    for sink in courier.sinks.iter() {
-        let (courier, sink, stop) = (courier.clone(), sink.clone(), stop.clone());
-        tracker.spawn(async move { courier.serve(&sink, &stop).await });
+    for channel in sink::CHANNELS {
+        let (courier, stop) = (courier.clone(), stop.clone());
+        tracker.spawn(async move { courier.serve(channel, &stop).await });
     }
     for look in 0_u32.. {
         if stop.is_cancelled() {
@@ -98,7 +112,8 @@ impl Courier {
         }
         let repeat_before = now.minus(self.repeat);
         if self.store.has_untold_alerts(repeat_before).await? {
-            let channels = self.sinks.iter().filter(|sink| sink.takes_alerts()).map(Sink::channel).collect();
+            let hearers = self.hearers();
+            let channels = hearers.sinks.iter().filter(|sink| sink.takes_alerts()).map(Sink::channel).collect();
             self.store.tell_alerts(channels, repeat_before, now).await?;
         }
         Ok(())
@@ -107,19 +122,29 @@ impl Courier {
     /// Delivers what is due on every channel, until nothing is: for a process that ends by itself.
     pub async fn finish(&self) -> Result<()> {
         self.tend(false).await?;
-        for sink in self.sinks.iter() {
+        for sink in &self.hearers().sinks {
             while self.round(sink, &CancellationToken::new()).await? > 0 {}
         }
         Ok(())
     }
 
-    async fn serve(&self, sink: &Sink, stop: &CancellationToken) {
+    fn hearers(&self) -> Arc<Hearers> {
+        Arc::clone(&self.hearing.borrow())
+    }
+
+    async fn serve(&self, channel: &'static str, stop: &CancellationToken) {
         while !stop.is_cancelled() {
-            match self.round(sink, stop).await {
+            // Looked up each time: what was taken goes the old way to its end, the next goes the new one.
+            let hearers = self.hearers();
+            let told = match hearers.sinks.iter().find(|sink| sink.channel() == channel) {
+                Some(sink) => self.round(sink, stop).await,
+                None => Ok(0),
+            };
+            match told {
                 Ok(1..) => {}
                 Ok(0) => rest(stop).await,
                 Err(error) => {
-                    tracing::debug!(channel = sink.channel(), error = error.chain(), "notices wait for the database");
+                    tracing::debug!(channel, error = error.chain(), "notices wait for the database");
                     rest(stop).await;
                 }
             }

@@ -16,6 +16,12 @@ const OLDEST_ALERT: Duration = Duration::from_hours(24);
 /// How many people's news are under way to the site at once.
 const SITE_WIDTH: i64 = 16;
 
+const LOG: &str = "log";
+const WEBHOOK: &str = "webhook";
+const COMMAND: &str = "command";
+/// The names that sinks can have in the outbox.
+pub(super) const CHANNELS: [&str; 4] = [LOG, WEBHOOK, COMMAND, SITE];
+
 /// What an alert's webhook wants to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -47,9 +53,9 @@ impl Sink {
     #[must_use]
     pub const fn channel(&self) -> &'static str {
         match &self.0 {
-            Way::Log => "log",
-            Way::Webhook(..) => "webhook",
-            Way::Command(..) => "command",
+            Way::Log => LOG,
+            Way::Webhook(..) => WEBHOOK,
+            Way::Command(..) => COMMAND,
             Way::Site(..) => SITE,
         }
     }

@@ -211,7 +211,7 @@ Examples:
   firstword page hold 1234567890 --reason 'night' --until 2026-06-01T06:00:00Z";
 
 pub(super) const PAGE_RESUME: &str = "\
-Ends an operator's hold and the breaker's, and has every daemon read tokens and messages again, without a restart. \
+Ends an operator's hold and the breaker's, and has every daemon read tokens, secrets and messages again, without a restart. \
 Exit code 4 if the page is still held by somebody else.
 
 Examples:

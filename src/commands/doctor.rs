@@ -136,7 +136,6 @@ async fn asked(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Vec<Fin
     let settings = Settings {
         graph_url: messenger.graph_url.clone(),
         api_version: messenger.api_version.clone(),
-        app_secret: messenger.app_secrets.first().cloned(),
         request_timeout: config.policy.window.request_timeout,
         doubt_transient: false,
         node: "doctor".to_owned(),
@@ -144,7 +143,8 @@ async fn asked(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Vec<Fin
     let client = Messenger::new(settings, Arc::clone(&clock))?;
     let mut findings = Vec::new();
     for page in &config.pages {
-        let sender = client.sender(&page.id, &page.access_token).map_err(anyhow::Error::msg)?;
+        let sender = client.sender(&page.id, &page.access_token, messenger.app_secret());
+        let sender = sender.map_err(anyhow::Error::msg)?;
         let look = client.look(&sender, expected.app_id.as_deref()).await;
         findings.extend(judge(&page.id, &look, &expected, clock.now()));
     }

@@ -80,7 +80,7 @@ async fn list(args: PageListArgs, config: &Config, store: &Store, now: Timestamp
             *held = Held { until: Some(next.probe_at.to_string()), end: Some(next.probe_at), ..held.clone() };
         }
         if let Some(here) = config.pages.iter().find(|page| page.id == row.page) {
-            let refused = store.refused(&row.page, &roster::credential(here)).await?;
+            let refused = store.refused(&row.page, &roster::credential(here, config.messenger.app_secret())).await?;
             page.refused_here = refused.map(|(since, what)| format!("{what} since {since}"));
         }
         pages.push(page);

@@ -7,17 +7,14 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Global, RunArgs};
 use crate::clock::{Clock, SystemClock};
 use crate::commands::Exit;
 use crate::config::{self, Environment};
-use crate::daemon::Listeners;
-use crate::roster::Roster;
-use crate::store::Store;
-use crate::{daemon, intake, lifecycle, server, telemetry};
+use crate::daemon::{Listeners, Reloadable};
+use crate::{daemon, lifecycle, server, telemetry};
 
 /// How often to look whether a page was resumed.
 const RESUMES: Duration = Duration::from_secs(1);
@@ -51,11 +48,10 @@ pub async fn run(_: &RunArgs, global: &Global) -> anyhow::Result<Exit> {
     let resumes = again.follow_resumes(stop.clone());
     let daemon = async {
         let pages = config.pages.len();
-        let ended =
-            daemon::run(Arc::clone(&config), node.clone(), listeners, stop.clone(), |roster, store, settings| {
-                _ = house.set(House { roster: Arc::clone(roster), store: store.clone(), settings });
-                lifecycle::ready(&format!("sending for {pages} page(s)"));
-            });
+        let ended = daemon::run(Arc::clone(&config), node.clone(), listeners, stop.clone(), |reloadable| {
+            _ = house.set(reloadable);
+            lifecycle::ready(&format!("sending for {pages} page(s)"));
+        });
         let ended = ended.await;
         stop.cancel();
         ended
@@ -79,17 +75,9 @@ async fn listen(key: &str, addr: SocketAddr) -> anyhow::Result<TcpListener> {
         .with_context(|| format!("cannot listen on {addr}; is another process there? {key} says where"))
 }
 
-/// What a reload changes.
-struct House {
-    roster: Arc<Roster>,
-    store: Store,
-    settings: watch::Sender<Arc<intake::Settings>>,
-}
-
-/// What is read again while the daemon runs: pages, tokens, messages and rates, and what intake checks requests with;
-/// the rest of the file needs a restart.
+/// Reads the configuration again while the daemon runs.
 struct Again<'a> {
-    house: &'a OnceLock<House>,
+    house: &'a OnceLock<Reloadable>,
     path: &'a Path,
     environment: &'a Environment,
     node: &'a str,
@@ -103,14 +91,13 @@ impl Again<'_> {
         }
     }
 
-    /// Takes the pages over, or says why not.
+    /// Takes the configuration over, or says why not.
     async fn reread(&self) -> Result<(), String> {
-        let House { roster, store, settings } =
-            self.house.get().ok_or("not reloaded: the service is still starting")?;
+        let house = self.house.get().ok_or("not reloaded: the service is still starting")?;
         let config = config::load(self.path, self.environment)
             .map_err(|faults| format!("not reloaded, the old configuration stays: {faults}"))?;
-        roster.load(&config.pages).map_err(|fault| format!("not reloaded, the old pages stay: {fault}"))?;
-        settings.send_replace(daemon::intake_settings(&config));
+        house.load(&config).map_err(|fault| format!("not reloaded, the old configuration stays: {fault}"))?;
+        let Reloadable { roster, store, .. } = house;
         // A page that is new to the database is sent for only once it has its row there.
         let pages = config.pages.iter().map(|page| page.id.clone());
         let kept = async {
@@ -125,7 +112,7 @@ impl Again<'_> {
         let pages = config.pages.len();
         tracing::info!(
             pages,
-            "pages, tokens, messages and rates reloaded, and what requests are checked with; other keys need a restart"
+            "pages, tokens, messages and rates reloaded, and every secret but the database's; other keys need a restart"
         );
         Ok(())
     }
@@ -134,7 +121,7 @@ impl Again<'_> {
     async fn follow_resumes(&self, stop: CancellationToken) {
         let mut known = None;
         while stop.run_until_cancelled(tokio::time::sleep(RESUMES)).await.is_some() {
-            let Some(House { store, .. }) = self.house.get() else { continue };
+            let Some(Reloadable { store, .. }) = self.house.get() else { continue };
             let Ok(pages) = store.pages().await else { continue };
             let resumed: i64 = pages.iter().map(|page| page.resume_seq).sum();
             // One from before the first look may have come after the files were read.

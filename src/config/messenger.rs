@@ -22,6 +22,14 @@ pub struct Messenger {
     pub verify_token: Option<SecretString>,
 }
 
+impl Messenger {
+    /// The app's current secret: what is sent is proved with it.
+    #[must_use]
+    pub fn app_secret(&self) -> Option<&SecretString> {
+        self.app_secrets.first()
+    }
+}
+
 /// The app people log in with, where it is not the one that sends, or where `login_id`s are derived.
 #[derive(Debug, Clone)]
 pub struct Login {

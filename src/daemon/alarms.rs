@@ -9,7 +9,7 @@ use super::ground::Ground;
 use super::vigil::note_beats;
 use crate::alerts;
 use crate::alerts::heartbeat::{Heartbeat, Well};
-use crate::alerts::{Courier, Format, Sink, Way};
+use crate::alerts::{Courier, Format, Hearers, Hearing, Sink, Way};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::lifecycle::Supervisor;
@@ -46,37 +46,42 @@ pub fn sinks(config: &Config) -> anyhow::Result<Vec<Sink>> {
     Ok(ways.into_iter().map(Sink).collect())
 }
 
+/// Who hears, as a configuration says.
+///
+/// # Errors
+/// Where no HTTP client can be built.
+pub(super) fn hearers(config: &Config) -> anyhow::Result<Arc<Hearers>> {
+    Ok(Arc::new(Hearers { sinks: sinks(config)?, heartbeat: config.alerts.heartbeat_url.clone() }))
+}
+
 impl Ground {
     /// Starts whatever tells others how it goes.
-    pub(super) fn tell_others(&self, store: &Store, tasks: &mut Supervisor) -> anyhow::Result<()> {
+    pub(super) fn tell_others(&self, store: &Store, hearing: Hearing, tasks: &mut Supervisor) -> anyhow::Result<()> {
         store.tell_site(self.config.site.told());
-        tasks.spawn("alerts", alerts::run(self.courier(store)?, self.stop.clone()));
-        if let Some(heartbeat) = self.heartbeat(store)? {
-            tasks.spawn("heartbeat", alerts::heartbeat::run(heartbeat, self.stop.clone()));
-        }
+        let heartbeat = self.heartbeat(store, hearing.clone())?;
+        tasks.spawn("alerts", alerts::run(self.courier(store, hearing), self.stop.clone()));
+        tasks.spawn("heartbeat", alerts::heartbeat::run(heartbeat, self.stop.clone()));
         let (clock, pulse) = (self.shared_clock(), Arc::clone(&self.pulse));
         tasks.spawn("beats", note_beats(store.clone(), clock, pulse, self.node.clone(), self.stop.clone()));
         Ok(())
     }
 
-    pub(super) fn courier(&self, store: &Store) -> anyhow::Result<Courier> {
+    pub(super) fn courier(&self, store: &Store, hearing: Hearing) -> Courier {
         let alerts = &self.config.alerts;
-        Ok(Courier {
+        Courier {
             store: store.clone(),
             clock: self.shared_clock(),
-            sinks: Arc::new(sinks(&self.config)?),
+            hearing,
             repeat: alerts.repeat,
             calm_after: alerts.calm_after,
             metrics: Arc::clone(&self.metrics),
-        })
+        }
     }
 
-    fn heartbeat(&self, store: &Store) -> anyhow::Result<Option<Heartbeat>> {
-        let alerts = &self.config.alerts;
-        let Some(url) = alerts.heartbeat_url.clone() else { return Ok(None) };
+    fn heartbeat(&self, store: &Store, hearing: Hearing) -> anyhow::Result<Heartbeat> {
         let post = Post::new().context("the HTTP client cannot be built")?;
         let well = well(store.clone(), self.shared_clock(), Arc::clone(&self.pulse));
-        Ok(Some(Heartbeat { post, url, every: alerts.heartbeat_every, well }))
+        Ok(Heartbeat { post, hearing, every: self.config.alerts.heartbeat_every, well })
     }
 }
 

@@ -112,7 +112,6 @@ impl Ground {
         Settings {
             graph_url: messenger.graph_url.clone(),
             api_version: messenger.api_version.clone(),
-            app_secret: messenger.app_secrets.first().cloned(),
             request_timeout: self.config.policy.window.request_timeout,
             doubt_transient: self.config.later.transient == Transient::Uncertain,
             node: self.node.clone(),
@@ -121,7 +120,7 @@ impl Ground {
 
     /// The pages, and their tokens and messages made known to the other nodes.
     pub(super) async fn roster(&self, store: &Store, messenger: &Arc<Messenger>) -> anyhow::Result<Arc<Roster>> {
-        let roster = Roster::new(Arc::clone(messenger), &self.config.pages).map_err(anyhow::Error::msg)?;
+        let roster = Roster::new(Arc::clone(messenger), &self.config).map_err(anyhow::Error::msg)?;
         let introduced = store.introduce(roster.credentials(), self.node.clone(), self.clock.now());
         introduced.await.context("the pages' tokens cannot be noted in the database")?;
         Ok(roster)
@@ -238,8 +237,7 @@ impl Ground {
 }
 
 /// What intake needs of a configuration.
-#[must_use]
-pub fn intake_settings(config: &Config) -> Arc<intake::Settings> {
+pub(super) fn intake_settings(config: &Config) -> Arc<intake::Settings> {
     let Config { messenger, login, server, .. } = config;
     let secrets = login.as_ref().map(|login| &login.app_secrets).filter(|secrets| !secrets.is_empty());
     Arc::new(intake::Settings {

@@ -5,6 +5,7 @@ mod alarms;
 mod ground;
 mod once;
 mod pages;
+mod reload;
 mod standing;
 mod tasks;
 mod vigil;
@@ -27,11 +28,13 @@ use crate::roster::Roster;
 use crate::server::Face;
 use crate::store::{self, Store};
 pub use advice::job_warnings;
+use alarms::hearers;
 pub use alarms::sinks;
-use ground::Ground;
-pub use ground::{derivation, intake_settings};
+pub use ground::derivation;
+use ground::{Ground, intake_settings};
 pub use once::run_job;
 use pages::watch_pages;
+pub use reload::Reloadable;
 use standing::Sentry;
 pub use tasks::job_specs;
 use vigil::{count, foresee, keep_time, sample};
@@ -54,7 +57,7 @@ pub async fn run(
     node: String,
     listeners: Listeners,
     stop: CancellationToken,
-    ready: impl FnOnce(&Arc<Roster>, &Store, watch::Sender<Arc<intake::Settings>>),
+    ready: impl FnOnce(Reloadable),
 ) -> anyhow::Result<bool> {
     let specs = job_specs(&config)?.into_iter().map(Arc::new).collect();
     let ground = Ground { stop: stop.clone(), ..Ground::new(config, node, SystemClock::new(), specs) };
@@ -77,7 +80,8 @@ pub async fn run(
     let inflight = Arc::new(InFlight::default());
     let listening = TaskTracker::new();
     store.listen(&listening, stop.clone());
-    ground.tell_others(&store, &mut tasks)?;
+    let (hearers, hearing) = watch::channel(hearers(&ground.config)?);
+    ground.tell_others(&store, hearing, &mut tasks)?;
     if ground.config.send.mode == Mode::Batch {
         tasks.spawn("batches", ground.keeper(&store, &roster).run(stop.clone()));
     }
@@ -92,7 +96,7 @@ pub async fn run(
     _ = house.set((intake::router(ground.intake(&store, read_settings)), store.clone()));
     let (node, pages) = (&ground.node, ground.config.pages.len());
     tracing::info!(node, pages, database = ground.config.database.shown(), "ready");
-    ready(&roster, &store, settings);
+    ready(Reloadable { roster, store: store.clone(), settings, hearers });
 
     let watchdog_done = CancellationToken::new();
     let feeding = lifecycle::watchdog(Arc::clone(&ground.pulse), ground.shared_clock(), watchdog_done.clone());

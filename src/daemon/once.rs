@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use anyhow::Context;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::alarms::hearers;
 use super::ground::Ground;
 use super::pages::{look, watch_pages};
 use super::standing::Sentry;
@@ -71,7 +73,10 @@ pub async fn run_job(
 
 /// Tells at once what is to be told: there may be no daemon that would.
 async fn tell(ground: &Ground, store: &Store) {
-    let told = async { anyhow::Ok(ground.courier(store)?.finish().await?) };
+    let told = async {
+        let hearing = watch::Sender::new(hearers(&ground.config)?).subscribe();
+        anyhow::Ok(ground.courier(store, hearing).finish().await?)
+    };
     if let Err(error) = told.await {
         tracing::warn!(%error, "what is to be told waits for the next run, or for the daemon");
     }

@@ -104,7 +104,7 @@ pub struct Page {
     pub budget: Budget,
     /// What.
     pub template: Template,
-    /// The fingerprints of its token and its message.
+    /// The fingerprints of its token, with the proof that goes with it, and of its message.
     pub credential: String,
 }
 

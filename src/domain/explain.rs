@@ -21,7 +21,7 @@ fn by_text(detail: &str) -> Option<&'static str> {
         (
             "appsecret_proof",
             "The app demands a proof of its secret: set messenger.app_secret to the secret of the app \
-                             that made the page token.",
+                             that made the page token, the current one first, and reload.",
         ),
     ];
     known.into_iter().find_map(|(words, meaning)| detail.contains(words).then_some(meaning))

@@ -40,11 +40,11 @@ struct Reply {
 impl Messenger {
     /// Asks everything that can be asked about a page. Takes three requests' time at most.
     pub async fn look(&self, sender: &Sender, app_id: Option<&str>) -> Look {
-        let (page, token) = (&sender.page, &sender.token);
-        let (owner, clocks, served) = self.whose(token).await;
+        let token = &sender.token;
+        let (owner, clocks, served) = self.whose(sender).await;
         let (subscribers, about) = if matches!(owner, Asked::Said(_)) {
-            let path = format!("{page}/subscribed_apps");
-            (self.ask(&path, &[], token, token).await.said, self.debug(token, app_id).await)
+            let path = format!("{}/subscribed_apps", sender.page);
+            (self.ask(&path, &[], token, sender).await.said, self.debug(sender, app_id).await)
         } else {
             (not_asked(), not_asked())
         };
@@ -59,27 +59,28 @@ impl Messenger {
 
     /// Whose token a page's is: the cheapest question that tells whether it holds.
     pub async fn owner(&self, sender: &Sender) -> Asked<String> {
-        self.whose(&sender.token).await.0
+        self.whose(sender).await.0
     }
 
-    async fn whose(&self, token: &SecretString) -> (Asked<String>, Option<Clocks>, Option<String>) {
-        let Reply { said, clocks, served } = self.ask("me", &[("fields", "id")], token, token).await;
+    async fn whose(&self, sender: &Sender) -> (Asked<String>, Option<Clocks>, Option<String>) {
+        let Reply { said, clocks, served } = self.ask("me", &[("fields", "id")], &sender.token, sender).await;
         (said.then(|value| text(value.get("id")?), "the answer names no id"), clocks, served)
     }
 
     /// What is known of a token. Only its app, or one of the app's developers, may ask; where our app is not known,
     /// the token is asked about itself, which the platform may refuse.
-    async fn debug(&self, token: &SecretString, app_id: Option<&str>) -> Asked<Value> {
-        let asker = match (app_id, &self.settings.app_secret) {
+    async fn debug(&self, sender: &Sender, app_id: Option<&str>) -> Asked<Value> {
+        let token = &sender.token;
+        let asker = match (app_id, &sender.app_secret) {
             (Some(id), Some(secret)) => SecretString::from(format!("{id}|{}", secret.expose_secret())),
             _ => token.clone(),
         };
-        self.ask("debug_token", &[("input_token", token.expose_secret())], &asker, token).await.said
+        self.ask("debug_token", &[("input_token", token.expose_secret())], &asker, sender).await.said
     }
 
-    async fn ask(&self, path: &str, query: &[(&str, &str)], bearer: &SecretString, hidden: &SecretString) -> Reply {
+    async fn ask(&self, path: &str, query: &[(&str, &str)], bearer: &SecretString, sender: &Sender) -> Reply {
         let nothing = |why: String| Reply { said: Asked::Nothing(why), clocks: None, served: None };
-        let (Some(url), Some(authorization)) = (self.question(path, query, bearer), in_header(bearer)) else {
+        let (Some(url), Some(authorization)) = (self.question(path, query, bearer, sender), in_header(bearer)) else {
             return nothing("the token or the page's id cannot be part of a request".to_owned());
         };
         let asked = (self.clock.now(), self.clock.boot());
@@ -90,7 +91,7 @@ impl Messenger {
         };
         match tokio::time::timeout(self.settings.request_timeout, whole).await {
             Ok(Ok(((status, headers, body), taken))) => Reply {
-                said: self.understood(status, &body, hidden),
+                said: understood(status, &body, sender),
                 clocks: compared(&headers, asked.0, taken),
                 served: headers.get(SERVED).and_then(|value| value.to_str().ok()).map(str::to_owned),
             },
@@ -99,31 +100,31 @@ impl Messenger {
         }
     }
 
-    fn question(&self, path: &str, query: &[(&str, &str)], asker: &SecretString) -> Option<Url> {
+    fn question(&self, path: &str, query: &[(&str, &str)], asker: &SecretString, sender: &Sender) -> Option<Url> {
         let mut url = Url::parse(&format!("{}/{}/{path}", self.settings.graph_url, self.settings.api_version)).ok()?;
-        let proof = self.settings.app_secret.as_ref();
+        let proof = sender.app_secret.as_ref();
         let proof = proof.map(|secret| appsecret_proof(secret.expose_secret(), asker.expose_secret()));
         let proof = proof.as_deref().map(|proof| ("appsecret_proof", proof));
         url.query_pairs_mut().extend_pairs(query.iter().copied().chain(proof));
         Some(url)
     }
+}
 
-    /// The body before the status: an error may come with 200.
-    fn understood(&self, status: u16, body: &[u8], token: &SecretString) -> Asked<Value> {
-        let Ok(value) = serde_json::from_slice::<Value>(body) else {
-            return Asked::Nothing(format!("HTTP {status}, and no JSON"));
-        };
-        match value.get("error") {
-            Some(error) => Asked::Refused(self.refusal(error, token)),
-            None if (200..300).contains(&status) && value.is_object() => Asked::Said(value),
-            None => Asked::Nothing(format!("HTTP {status}")),
-        }
+/// The body before the status: an error may come with 200.
+fn understood(status: u16, body: &[u8], sender: &Sender) -> Asked<Value> {
+    let Ok(value) = serde_json::from_slice::<Value>(body) else {
+        return Asked::Nothing(format!("HTTP {status}, and no JSON"));
+    };
+    match value.get("error") {
+        Some(error) => Asked::Refused(refusal(error, sender)),
+        None if (200..300).contains(&status) && value.is_object() => Asked::Said(value),
+        None => Asked::Nothing(format!("HTTP {status}")),
     }
+}
 
-    fn refusal(&self, error: &Value, token: &SecretString) -> Refusal {
-        let secrets = [Some(token), self.settings.app_secret.as_ref()].into_iter().flatten();
-        cleared(error, secrets.map(ExposeSecret::expose_secret))
-    }
+fn refusal(error: &Value, sender: &Sender) -> Refusal {
+    let secrets = [Some(&sender.token), sender.app_secret.as_ref()].into_iter().flatten();
+    cleared(error, secrets.map(ExposeSecret::expose_secret))
 }
 
 /// A Graph error without the secrets that the platform likes to repeat, as in "Malformed access token ..".

@@ -51,8 +51,6 @@ pub struct Settings {
     pub graph_url: String,
     /// Its version, such as `v26.0`.
     pub api_version: String,
-    /// The secret of the app that issued the tokens, for `appsecret_proof`.
-    pub app_secret: Option<SecretString>,
     /// From the first byte of the body to the whole answer.
     pub request_timeout: Duration,
     /// Whether errors that say they are temporary count as uncertain.
@@ -68,6 +66,7 @@ pub struct Sender {
     authorization: HeaderValue,
     page: PageId,
     token: SecretString,
+    app_secret: Option<SecretString>,
 }
 
 /// What came of one call.
@@ -113,22 +112,27 @@ impl Messenger {
         Ok(Self { http, settings, clock, ahead: AtomicI64::new(0) })
     }
 
-    /// Prepares a page's requests.
+    /// Prepares a page's requests. `app_secret` is that of the app that issued the token, for `appsecret_proof`.
     ///
     /// # Errors
     /// Says whether the page's id or its token cannot be part of a request.
-    pub fn sender(&self, page: &PageId, token: &SecretString) -> Result<Sender, String> {
+    pub fn sender(
+        &self,
+        page: &PageId,
+        token: &SecretString,
+        app_secret: Option<&SecretString>,
+    ) -> Result<Sender, String> {
         let Settings { graph_url, api_version, .. } = &self.settings;
         let mut url = Url::parse(&format!("{graph_url}/{api_version}/{page}/messages"))
             .map_err(|error| format!("page {page}: {graph_url} with this page id is no URL: {error}"))?;
-        if let Some(secret) = &self.settings.app_secret {
+        if let Some(secret) = app_secret {
             let proof = appsecret_proof(secret.expose_secret(), token.expose_secret());
             url.query_pairs_mut().append_pair("appsecret_proof", &proof);
         }
         let mut authorization = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
             .map_err(|_| format!("page {page}: the access token has a character that cannot be in a header"))?;
         authorization.set_sensitive(true);
-        Ok(Sender { url, authorization, page: page.clone(), token: token.clone() })
+        Ok(Sender { url, authorization, page: page.clone(), token: token.clone(), app_secret: app_secret.cloned() })
     }
 
     /// How far the platform's clock is ahead of store time, by the latest answer's `Date`.

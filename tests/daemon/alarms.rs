@@ -193,6 +193,24 @@ async fn slack_hears_of_an_alert_and_of_its_end() {
     assert!(last["text"].as_str().unwrap().contains("somebody tries whether alerts arrive"), "{last}");
 }
 
+fn header<'a>(head: &'a str, name: &str) -> &'a str {
+    let fields = head.lines().filter_map(|line| line.split_once(": "));
+    fields.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value).next().unwrap()
+}
+
+/// Whether a request to the site bears the signature of this secret.
+fn is_signed(head: &str, raw: &str, secret: &str) -> bool {
+    let signed = format!("{}.{}.{raw}", header(head, "webhook-id"), header(head, "webhook-timestamp"));
+    let mac = STANDARD.encode(hmac_sha256(secret.as_bytes(), &[signed.as_bytes()]));
+    header(head, "webhook-signature") == format!("v1,{mac}")
+}
+
+/// The whole requests to a path in the order in which they came: head, and body as it came.
+fn calls(wire: &Wire, path: &str) -> Vec<(String, String)> {
+    let heads = wire.requests().into_iter().map(|(head, _)| head);
+    heads.zip(wire.bodies()).filter(|(head, _)| head.split(' ').nth(1) == Some(path)).collect()
+}
+
 /// The site is away while things happen, and the daemon is killed: it hears of everybody once it is back, in their
 /// order, by signed requests.
 pub(crate) async fn the_site_hears_of_everybody_in_order(mut place: Place) {
@@ -226,16 +244,58 @@ pub(crate) async fn the_site_hears_of_everybody_in_order(mut place: Place) {
     };
     assert_eq!((of("anna"), of("bert")), (vec!["sent".to_owned(), "opted_out".to_owned()], vec!["sent".to_owned()]));
     for (head, body) in &told {
-        let header = |name: &str| {
-            let line =
-                head.lines().find_map(|line| line.split_once(": ").filter(|(key, _)| key.eq_ignore_ascii_case(name)));
-            line.unwrap().1.to_owned()
-        };
-        assert_eq!(header("webhook-id"), body["id"].as_str().unwrap());
-        let raw = wire.bodies().into_iter().find(|raw| raw.contains(&header("webhook-id"))).unwrap();
-        let signed = format!("{}.{}.{raw}", header("webhook-id"), header("webhook-timestamp"));
-        let mac = STANDARD.encode(hmac_sha256(SITE_SECRET.as_bytes(), &[signed.as_bytes()]));
-        assert_eq!(header("webhook-signature"), format!("v1,{mac}"));
+        assert_eq!(header(head, "webhook-id"), body["id"].as_str().unwrap());
+        let raw = wire.bodies().into_iter().find(|raw| raw.contains(header(head, "webhook-id"))).unwrap();
+        assert!(is_signed(head, &raw, SITE_SECRET), "{head}");
     }
     assert!(!daemon.log().contains(SITE_SECRET) && !daemon.log().contains("/events"), "{}", daemon.log());
+}
+
+/// Where the site, the alerts and the heartbeat go, and what signs, is read again on SIGHUP.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_hears_moves_without_a_restart() {
+    let (mut place, wire) = (Place::sqlite(), Wire::bind().await);
+    place.send_to(&wire.url());
+    let lead = |place: &Place, to: &str| {
+        place.write("site", format!("{}/events-{to}", wire.url()));
+        place.write("secret", format!("{to}-secret"));
+        place.write("alerts", format!("{}/alerts-{to}", wire.url()));
+        place.write("beats", format!("{}/beats-{to}", wire.url()));
+    };
+    lead(&place, "old");
+    place.set(
+        "[site]\nwebhook_url_file = \"site\"\nsecret_file = \"secret\"\n[alerts]\nwebhook_url_file = \"alerts\"\n\
+         heartbeat_url_file = \"beats\"\nheartbeat_every = \"1s\"",
+    );
+    let daemon = Daemon::ready(&place).await;
+    let database = Database::of(&place).await;
+    let happens = async |login: &str, to: &str| {
+        opts_in(&daemon, login).await;
+        let unknown = format!(r#"{{"page_id": "page-of-{login}", "login_id": "{login}"}}"#);
+        assert_eq!(daemon.site(&unknown).await.0, 200);
+        for path in ["events", "alerts", "beats"] {
+            until(path, async || (!calls(&wire, &format!("/{path}-{to}")).is_empty()).then_some(())).await;
+        }
+        all_arrived(&database).await;
+    };
+    happens("anna", "old").await;
+    lead(&place, "new");
+    daemon.signal(Signal::HUP);
+    until("reloaded", async || daemon.log().contains("rates reloaded").then_some(())).await;
+    happens("ben", "new").await;
+    let heads = wire.requests().into_iter().map(|(head, _)| head);
+    let beats: Vec<bool> = heads.filter(|head| head.contains("/beats-")).map(|head| head.contains("-new")).collect();
+    assert!(beats.is_sorted(), "{beats:?}");
+    let (alerts, told) = (calls(&wire, "/alerts-old"), calls(&wire, "/alerts-new"));
+    assert!(told.iter().any(|(_, raw)| raw.contains("page-of-ben")), "{told:#?}");
+    assert!(!alerts.iter().any(|(_, raw)| raw.contains("page-of-ben")), "{alerts:#?}");
+    for (to, other, login) in [("old", "new", "anna"), ("new", "old", "ben")] {
+        for (head, raw) in calls(&wire, &format!("/events-{to}")) {
+            assert!(raw.contains(login), "{raw}");
+            assert!(is_signed(&head, &raw, &format!("{to}-secret")), "{head}");
+            assert!(!is_signed(&head, &raw, &format!("{other}-secret")), "{head}");
+        }
+    }
+    let log = daemon.log();
+    assert!(!["-secret", "/events-", "/alerts-", "/beats-"].iter().any(|secret| log.contains(secret)), "{log}");
 }

@@ -2,13 +2,14 @@
 
 use std::time::Instant;
 
+use firstword::domain::keyed::appsecret_proof;
 use firstword::sandbox::{Behaviour, Crowd, Faults, Mix, Options, Page};
 use rustix::process::Signal;
 use serde_json::json;
 use tokio::time::Duration;
 
 use crate::database::Database;
-use crate::place::{MESSAGE, PAGE, PAGE_TOKEN, Place, until};
+use crate::place::{APP_SECRET, MESSAGE, PAGE, PAGE_TOKEN, Place, until};
 use crate::platform::{Platform, now};
 use crate::process::Daemon;
 use crate::wire::Wire;
@@ -79,10 +80,29 @@ pub(crate) async fn a_resumed_page_has_its_token_read_again(mut place: Place) {
     assert_eq!(platform.clean().delivered, 1);
 }
 
+/// The app has a new secret on the platform and not yet here: nobody is lost, and a resumed page is sent for with the
+/// new one. What comes in is taken under either; what leaves is proved with the first.
+pub(crate) async fn a_resumed_page_has_the_app_secret_read_again(mut place: Place) {
+    let platform = Platform::of(&mut place).await;
+    place.app_secrets_in_file(&format!("another-secret\n{APP_SECRET}\n"));
+    let _daemon = Daemon::ready(&place).await;
+    let database = Database::of(&place).await;
+    platform.opt_in("anna", Behaviour::Silent).await;
+    until("it is held", async || place.json("page list --json")["held"].as_bool().filter(|held| *held)).await;
+    platform.opt_in("ben", Behaviour::Silent).await;
+    database.all_in(&["pending"], 2).await;
+    assert_eq!((database.attempts("anna").await[0].0.as_str(), platform.clean().delivered), ("page_hold", 0));
+    place.write("app", APP_SECRET);
+    assert_eq!(place.json(&format!("page resume {PAGE} --json"))["held"], false);
+    database.all_in(&["sent"], 2).await;
+    assert_eq!(platform.clean().delivered, 2);
+}
+
 pub(crate) async fn a_reload_changes_token_and_message(mut place: Place) {
     let wire = Wire::bind().await;
     place.send_to(&wire.url());
     token_in_file(&mut place, "first-token");
+    place.app_secrets_in_file("first-secret");
     let daemon = Daemon::ready(&place).await;
     let database = Database::of(&place).await;
     let opt_in = async |login: &str| {
@@ -91,16 +111,20 @@ pub(crate) async fn a_reload_changes_token_and_message(mut place: Place) {
     };
     opt_in("anna").await;
     place.write("token", "second-token");
+    place.write("app", "second-secret\nfirst-secret");
     place.write("hello.json", MESSAGE.replace("our shop", "the new shop"));
     daemon.signal(Signal::HUP);
     until("reloaded", async || daemon.log().contains("rates reloaded").then_some(())).await;
     opt_in("ben").await;
     let sends = wire.requests().into_iter().filter(|(head, _)| head.contains("/messages"));
     let sends: Vec<String> = sends.map(|(head, body)| format!("{head} {body}")).collect();
-    let tells =
-        |send: &str| ["first-token", "second-token", "our shop", "the new shop"].map(|what| send.contains(what));
+    let proof = |secret, token| format!("appsecret_proof={} ", appsecret_proof(secret, token));
+    let first = ["first-token", "our shop", &proof("first-secret", "first-token")];
+    let second = ["second-token", "the new shop", &proof("second-secret", "second-token")];
+    let tells = |send: &str| [first, second].map(|all| all.map(|what| send.contains(what)));
     let told: Vec<_> = sends.iter().map(|send| tells(send)).collect();
-    assert_eq!(told, [[true, false, true, false], [false, true, false, true]], "{sends:#?}");
+    let (yes, no) = ([true; 3], [false; 3]);
+    assert_eq!(told, [[yes, no], [no, yes]], "{sends:#?}");
 }
 
 pub(crate) async fn the_apps_used_up_allowance_pauses_every_page(mut place: Place) {

@@ -81,7 +81,8 @@ on_both! {
     }
     holds {
         an_operator_and_the_platform_hold_a_page a_resumed_page_has_its_token_read_again
-        a_reload_changes_token_and_message the_apps_used_up_allowance_pauses_every_page
+        a_resumed_page_has_the_app_secret_read_again a_reload_changes_token_and_message
+        the_apps_used_up_allowance_pauses_every_page
     }
     crash { killed_with_requests_in_flight }
     kills { killed_again_and_again }

@@ -119,6 +119,13 @@ max_interval = "1s"
         self.save();
     }
 
+    /// Has the app's secrets read from the file `app`, as an operator changes them; the current one first.
+    pub(crate) fn app_secrets_in_file(&mut self, secrets: &str) {
+        self.write("app", secrets);
+        self.set("[messenger]\napp_secret_file = \"app\"");
+        self.unset("messenger", "app_secret");
+    }
+
     pub(crate) fn send_to(&mut self, graph_url: &str) {
         self.set(&format!("[messenger]\ngraph_url = \"{graph_url}\""));
     }

@@ -184,9 +184,7 @@ async fn floods_bombs_and_the_slow_cost_nothing() {
 async fn secrets_in_files_rotate_without_a_restart() {
     let mut place = Place::sqlite();
     let _platform = Platform::of(&mut place).await;
-    place.write("app", "old\n");
-    place.set("[messenger]\napp_secret_file = \"app\"");
-    place.unset("messenger", "app_secret");
+    place.app_secrets_in_file("old\n");
     let daemon = Daemon::ready(&place).await;
     let ask = async |secret: &str| {
         let signature = format!("sha256={}", hex::encode(hmac_sha256(secret.as_bytes(), &[b"{}"])));

@@ -1,15 +1,18 @@
 //! People who take back what they gave: deletion and deauthorisation, by signed request.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use firstword::domain::alert::Kind;
-use firstword::domain::keyed::hmac_sha256;
-use firstword::intake::Settings;
+use firstword::domain::ids::PageId;
+use firstword::domain::keyed::{derive_login_id, hmac_sha256};
+use firstword::intake::{Derivation, Settings};
 use serde_json::{Value, json};
 
-use crate::house::{Answer, House, NOW, get, hook, settings, site};
+use crate::house::{Answer, House, NOW, get, hook, secret, settings, site};
 
 /// Person 1001 on page 3003, and on page 200300400500.
 pub(crate) const DERIVED: &str = "801121618c4a6cda1021f1faa963e7567162ecb7f38d1cf2152d5d98333fd962";
@@ -159,6 +162,32 @@ async fn only_the_platform_speaks_for_people() {
     assert_eq!(house.number("SELECT count(*) FROM optins WHERE state = 'pending'").await, 1);
     let old_secret = signed_with("old-login-secret", &payload(json!({})));
     assert_eq!(house.ask(form("/deauthorize", old_secret)).await.status, StatusCode::OK, "the other of a rotation");
+}
+
+/// The secrets of the app people log in with, and the token from which `login_id`s are derived.
+#[tokio::test]
+async fn the_login_apps_secrets_rotate_without_a_restart() {
+    let house = House::sqlite().await;
+    let opt_in = || site(json!({"page_id": "3003", "app_scoped_id": "1001"}).to_string());
+    let derived = derive_login_id("new-client-token", "2002", "1001", &PageId::new("3003").unwrap());
+    let of = async |login: &str, state: &str| {
+        house.number(&format!("SELECT count(*) FROM optins WHERE login_id = '{login}' AND state = '{state}'")).await
+    };
+    assert_eq!(house.ask(opt_in()).await.status, StatusCode::OK);
+    assert_eq!((of(DERIVED, "pending").await, of(&derived, "pending").await), (1, 0));
+    let new = Settings {
+        login_secrets: vec![secret("new-login-secret")],
+        login: Some(Derivation { app_id: "2002".into(), client_token: secret("new-client-token") }),
+        ..settings()
+    };
+    house.settings.send_replace(Arc::new(new));
+    assert_eq!(house.ask(opt_in()).await.status, StatusCode::OK);
+    assert_eq!((of(DERIVED, "pending").await, of(&derived, "pending").await), (1, 1));
+    assert_eq!(house.ask(form("/deauthorize", signed("1001"))).await.problem(), "signature", "the old secret");
+    let payload = json!({"algorithm": "HMAC-SHA256", "user_id": "1001", "issued_at": NOW.ms() / 1000});
+    let answer = house.ask(form("/deauthorize", signed_with("new-login-secret", &payload))).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!((of(DERIVED, "pending").await, of(&derived, "opted_out").await), (1, 1));
 }
 
 /// A request that cannot be served is told to the platform and to the operator, who is told once; and not of requests

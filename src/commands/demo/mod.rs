@@ -96,8 +96,8 @@ async fn start(
     let (ready, is_ready) = oneshot::channel();
     let (node, public) = listener;
     let listeners = daemon::Listeners { public, admin: None };
-    let daemon = tracker.spawn(daemon::run(config, node, listeners, stop.clone(), move |_, store, _| {
-        _ = ready.send(store.clone());
+    let daemon = tracker.spawn(daemon::run(config, node, listeners, stop.clone(), move |house| {
+        _ = ready.send(house.store);
     }));
     match is_ready.await {
         Ok(store) => Ok(store),
