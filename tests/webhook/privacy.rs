@@ -12,7 +12,7 @@ use firstword::domain::keyed::{derive_login_id, hmac_sha256};
 use firstword::intake::{Derivation, Settings};
 use serde_json::{Value, json};
 
-use crate::house::{Answer, House, NOW, get, hook, secret, settings, site};
+use crate::house::{Answer, House, NOW, get, hook, secret, settings, signature, site};
 
 /// Person 1001 on page 3003, and on page 200300400500.
 pub(crate) const DERIVED: &str = "801121618c4a6cda1021f1faa963e7567162ecb7f38d1cf2152d5d98333fd962";
@@ -162,6 +162,42 @@ async fn only_the_platform_speaks_for_people() {
     assert_eq!(house.number("SELECT count(*) FROM optins WHERE state = 'pending'").await, 1);
     let old_secret = signed_with("old-login-secret", &payload(json!({})));
     assert_eq!(house.ask(form("/deauthorize", old_secret)).await.status, StatusCode::OK, "the other of a rotation");
+}
+
+/// A wrong secret here would leave people undeleted: a few bad signatures are noise, more are an alert that names the key.
+#[tokio::test]
+async fn many_forged_requests_are_alerted() {
+    let house = House::sqlite().await;
+    let alerts = async || -> Vec<(Kind, String, i64)> {
+        let alerts = house.store.open_alerts().await.unwrap().into_iter();
+        let mut alerts: Vec<_> = alerts.map(|alert| (alert.kind, alert.cause, alert.times)).collect();
+        alerts.sort_by(|a, b| a.1.cmp(&b.1));
+        alerts
+    };
+    let forge = async |path: &str| {
+        let payload = json!({"algorithm": "HMAC-SHA256", "user_id": "1001", "issued_at": NOW.ms() / 1000});
+        let answer = house.ask(form(path, signed_with("wrong", &payload))).await;
+        assert_eq!((answer.status, &*answer.problem()), (StatusCode::FORBIDDEN, "signature"));
+        // Neither noise nor another secret's forgeries count.
+        house.ask(form(path, "signed_request=a.b")).await;
+        let event = Request::post("/webhook").header("X-Hub-Signature-256", signature("wrong", b"{}"));
+        house.ask(event.body(Body::from("{}")).unwrap()).await;
+    };
+    for path in ["/data-deletion", "/deauthorize", "/data-deletion", "/deauthorize"] {
+        forge(path).await;
+    }
+    assert_eq!(alerts().await, []);
+    forge("/data-deletion").await;
+    let both = |times| {
+        ["login.app_secret", "messenger.app_secret"].map(|key| (Kind::BadSignatures, key.to_owned(), times)).to_vec()
+    };
+    assert_eq!(alerts().await, both(5));
+    forge("/deauthorize").await;
+    assert_eq!(alerts().await, both(5), "told once a minute");
+    house.clock.advance(std::time::Duration::from_mins(2));
+    forge("/deauthorize").await;
+    assert_eq!(alerts().await, both(7), "and counted all the same");
+    assert_eq!((house.refused("signature"), house.rows("optins").await, house.rows("deletions").await), (14, 0, 0));
 }
 
 /// The secrets of the app people log in with, and the token from which `login_id`s are derived.
