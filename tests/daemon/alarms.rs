@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use firstword::domain::keyed::hmac_sha256;
+use firstword::sandbox::Behaviour;
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::database::Database;
 use crate::place::{PAGE, Place, until};
-use crate::platform::now;
+use crate::platform::{Platform, now};
 use crate::process::Daemon;
 use crate::wire::{Full, Wire};
 
@@ -249,6 +250,36 @@ pub(crate) async fn the_site_hears_of_everybody_in_order(mut place: Place) {
         assert!(is_signed(head, &raw, SITE_SECRET), "{head}");
     }
     assert!(!daemon.log().contains(SITE_SECRET) && !daemon.log().contains("/events"), "{}", daemon.log());
+}
+
+/// The site's server is broken, then overloaded: it gets the same body again, rightly signed, and what came after it
+/// waits for its turn.
+pub(crate) async fn a_site_that_refuses_is_told_the_same_again(mut place: Place) {
+    let (platform, wire) = (Platform::of(&mut place).await, Wire::bind().await);
+    place.set(&format!("[site]\nwebhook_url = \"{}/events\"\nsecret = \"{SITE_SECRET}\"", wire.url()));
+    wire.refuse([500, 503]);
+    let daemon = Daemon::ready(&place).await;
+    let database = Database::of(&place).await;
+    platform.opt_in("anna", Behaviour::Silent).await;
+    database.becomes("anna", "sent").await;
+    let psid = platform.person("anna").psid;
+    let reply = json!({"sender": {"id": psid}, "recipient": {"id": PAGE}, "timestamp": now().ms(),
+                       "message": {"mid": "m_1", "text": "hello"}, "prior_message": {"identifier": "anna"}});
+    let reply = json!({"object": "page", "entry": [{"id": PAGE, "time": now().ms(), "messaging": [reply]}]});
+    assert_eq!(daemon.webhook(&reply.to_string()).await, 200);
+    database.becomes("anna", "answered").await;
+    all_arrived(&database).await;
+    let told = calls(&wire, "/events");
+    assert!(told.iter().all(|(head, raw)| is_signed(head, raw, SITE_SECRET)), "{told:#?}");
+    let ids: Vec<&str> = told.iter().map(|(head, _)| header(head, "webhook-id")).collect();
+    let bodies: Vec<&str> = told.iter().map(|(_, raw)| raw.as_str()).collect();
+    assert_eq!((ids.len(), ids[0], bodies[0]), (4, ids[1], bodies[1]), "{told:#?}");
+    assert_eq!((ids[1], bodies[1]), (ids[2], bodies[2]), "{told:#?}");
+    let read: Vec<Value> = [bodies[2], bodies[3]].map(|raw| serde_json::from_str(raw).unwrap()).to_vec();
+    assert_eq!((&read[0]["event"], &read[1]["event"]), (&"sent".into(), &"answered".into()));
+    let person = &read[1]["optin"];
+    assert_eq!((person["psid"].as_str(), person["login_id"].as_str()), (Some(psid.as_str()), Some("anna")));
+    assert_eq!(platform.clean().delivered, 1);
 }
 
 /// Where the site, the alerts and the heartbeat go, and what signs, is read again on SIGHUP.

@@ -89,6 +89,9 @@ on_both! {
     late { an_answer_that_waited_for_a_frozen_process_counts evidence_and_a_stop_while_the_request_is_out }
     doctor { each_finding_has_its_words_its_remedy_and_its_alert a_plugin_asks_beside_the_daemon_and_without_it }
     doubt { silence_sends_again_and_an_echo_settles }
-    alarms { an_outage_is_told_before_the_first_miss the_site_hears_of_everybody_in_order }
+    alarms {
+        an_outage_is_told_before_the_first_miss the_site_hears_of_everybody_in_order
+        a_site_that_refuses_is_told_the_same_again
+    }
     stop { what_has_left_is_awaited_at_the_stop }
 }

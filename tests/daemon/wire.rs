@@ -1,6 +1,7 @@
 //! A platform down at the bytes: it keeps everything it was ever sent, whole or not, and can make callers wait for
 //! their connection.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -66,6 +67,8 @@ struct Seen {
     bytes: Mutex<Vec<Vec<u8>>>,
     /// The whole requests, in the order in which they came: head and body.
     requests: Mutex<Vec<(String, String)>>,
+    /// The statuses of the next answers, before it accepts again.
+    refusals: Mutex<VecDeque<u16>>,
 }
 
 impl Wire {
@@ -90,6 +93,11 @@ impl Wire {
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.addr)
+    }
+
+    /// Answers the next requests with these statuses, one each.
+    pub(crate) fn refuse(&self, statuses: impl IntoIterator<Item = u16>) {
+        self.seen.refusals.lock().unwrap().extend(statuses);
     }
 
     /// How many connections were made.
@@ -127,7 +135,8 @@ async fn serve(mut stream: TcpStream, seen: &Seen, number: usize) {
         while answered < whole {
             answered += 1;
             let body = format!(r#"{{"message_id":"m_{number}_{answered}"}}"#);
-            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length";
+            let status = seen.refusals.lock().unwrap().pop_front().unwrap_or(200);
+            let head = format!("HTTP/1.1 {status} Answer\r\nContent-Type: application/json\r\nContent-Length");
             let answer = format!("{head}: {}\r\n\r\n{body}", body.len());
             if stream.write_all(answer.as_bytes()).await.is_err() {
                 return;
