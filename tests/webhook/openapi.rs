@@ -238,7 +238,9 @@ async fn every_promise_of_the_document_is_kept() {
     for (method, path, status) in &promises {
         kinds.entry(format!("{method} {path}")).or_default().push(status);
     }
-    kinds.iter().for_each(|(kind, statuses)| println!("{kind}: answered {}", statuses.join(", ")));
+    for (kind, statuses) in &kinds {
+        println!("{kind}: answered {}", statuses.join(", "));
+    }
     println!("{asked} requests, each answered as the document says");
 }
 
