@@ -69,8 +69,10 @@ async fn head_and_body_have_one_time_together() {
     place.set("[server]\nbody_timeout = \"2s\"");
     let _daemon = Daemon::ready(&place).await;
     let address = ("127.0.0.1", place.port);
-    let head =
-        format!("/optins HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {API_TOKEN}\r\nContent-Length: 10\r\n\r\n{{");
+    let head = format!(
+        "/optins HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {API_TOKEN}\r\nContent-Type: application/json\r\n\
+         Content-Length: 10\r\n\r\n{{"
+    );
     let mut slow = TcpStream::connect(address).await.unwrap();
     slow.write_all(b"POST ").await.unwrap();
     // The time itself is what is looked at here.
