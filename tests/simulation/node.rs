@@ -173,13 +173,15 @@ impl Node {
 
     async fn claim(self: &Arc<Self>, page: &Page, most: usize, wait: &mut Duration) -> usize {
         self.stage.lane("claims").await;
-        let asked_at = self.stage.now();
+        let mut asked_at = self.stage.now();
         let mut taken = match self.delivery.claim(page, most).await {
             Ok(taken) => taken,
             Err(error) => return self.amiss(&error),
         };
         let probes = taken.stopped;
         if probes {
+            // The probe is a claim of its own, asked for when the first was answered.
+            asked_at = self.stage.now();
             match self.delivery.probe(page, &CancellationToken::new()).await {
                 Ok(probe) => taken = probe.unwrap_or(taken),
                 Err(error) => return self.amiss(&error),

@@ -105,7 +105,7 @@ conformance! {
     }
     people {
         evidence_by_token evidence_by_message evidence_by_login_id evidence_by_psid evidence_of_an_earlier_cycle
-        a_stop_before_the_opt_in a_stop_by_psid_waits_for_its_person a_stop_by_psid_in_the_same_group
+        a_stop_before_the_opt_in consent_from_between_two_stops_opens_nothing a_stop_by_psid_waits_for_its_person a_stop_by_psid_in_the_same_group
         a_stop_by_psid_meets_an_answer_that_names_it a_second_psid_is_alerted a_stranger_who_replies_is_never_written_to
         another_app_wrote_first an_echo_of_our_own_message_is_ours_whatever_app_it_names erased_people_store_nothing a_stop_in_flight_names_its_attempt
     }

@@ -97,6 +97,35 @@ pub(crate) async fn a_stop_before_the_opt_in(ground: Ground) {
     assert_eq!(ground.claim_at(9, later(900)).await.len(), 1);
 }
 
+/// Somebody stops, consents anew and stops again, and the consent is told last.
+pub(crate) async fn consent_from_between_two_stops_opens_nothing(ground: Ground) {
+    let stop = |links, at| Signal::Person { page: page(), sign: OUT, links, at };
+    let (first, last, between) = (NOW, later(2000), later(900));
+    // In whatever order the stops are told.
+    for (name, stops) in [("anna", [first, last]), ("bert", [last, first])] {
+        for at in stops {
+            ground.apply_at(stop(by_login(name), at), last).await;
+        }
+        let Receipt::Duplicate(id) = ground.apply_at(opt_in(name, between), last).await else { panic!("opened") };
+        let row = ground.row(id).await;
+        assert_eq!((row.state, row.opted_out_at), (State::OptedOut, Some(last)), "{name}");
+    }
+    // Nor once the rows are purged.
+    assert_eq!(ground.store.purge(later(5000), 10, later(5000)).await.unwrap(), 2);
+    ground.apply_at(stop(by_login("anna"), first), later(5001)).await;
+    assert_eq!(ground.store.purge(later(6000), 10, later(6000)).await.unwrap(), 1);
+    let id = created(ground.apply_at(opt_in("anna", between), later(6001)).await);
+    assert_eq!(ground.state(id).await, State::OptedOut);
+    // Nor where the stops were said under a PSID that nobody could name.
+    for at in [last, first] {
+        ground.apply_at(stop(by_psid("77"), at), last).await;
+    }
+    let claim = ground.greeted("carla", "m.1").await;
+    ground.apply_at(said(Sign::Receipt, with_psid(by_message("m.1"), "77")), last).await;
+    assert_eq!(ground.row(claim.optin).await.opted_out_at, Some(last));
+    assert!(ground.claim_at(9, later(6001)).await.is_empty());
+}
+
 pub(crate) async fn a_stop_by_psid_waits_for_its_person(ground: Ground) {
     let claim = ground.greeted("anna", "m.1").await;
     assert_eq!(ground.apply(said(STOP, by_psid("77"))).await, Receipt::Unknown);

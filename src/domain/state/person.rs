@@ -76,7 +76,8 @@ pub(super) fn opt_out(o: &mut OptIn, at: Timestamp, reason: Reason, cx: &Context
     if o.cycle > 1 && at.plus(cx.policy.reopen_after) <= o.opted_in_at {
         return;
     }
-    o.opted_out_at = Some(o.opted_out_at.map_or(at, |known| known.min(at)));
+    // The latest counts: consent from between two stops, told after both, opens nothing.
+    o.opted_out_at = o.opted_out_at.max(Some(at));
     match o.state {
         State::New | State::Pending | State::Retrying | State::Sent => go(o, State::OptedOut, Some(reason), cx),
         State::Sending => o.reason = Some(reason),

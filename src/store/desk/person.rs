@@ -115,10 +115,10 @@ impl Desk<'_> {
             && let Some(psid) = &links.psid
         {
             let name = self.rules.key.psid_tombstone(page, psid);
-            let tombstone = Tombstone { maybe_greeted: false, opted_out_at: Some(at) };
+            let tombstone = Tombstone { maybe_greeted: false, opted_out_at: None };
             // At once, for whoever is linked later in the same group.
-            self.graves.entry(name.clone()).or_insert(Grave { tombstone, erased: false }).tombstone.opted_out_at =
-                Some(at);
+            let grave = self.graves.entry(name.clone()).or_insert(Grave { tombstone, erased: false });
+            grave.tombstone.opted_out_at = grave.tombstone.opted_out_at.max(Some(at));
             self.burials.push((name, Some(at)));
         }
     }

@@ -21,7 +21,8 @@ statements! {
                 ON CONFLICT (name) DO UPDATE SET at = excluded.at,
                     maybe_greeted = CASE WHEN tombstones.maybe_greeted > excluded.maybe_greeted
                                          THEN tombstones.maybe_greeted ELSE excluded.maybe_greeted END,
-                    opted_out_at = COALESCE(excluded.opted_out_at, tombstones.opted_out_at),
+                    opted_out_at = CASE WHEN tombstones.opted_out_at > excluded.opted_out_at THEN tombstones.opted_out_at
+                                        ELSE COALESCE(excluded.opted_out_at, tombstones.opted_out_at) END,
                     erased = CASE WHEN tombstones.erased > excluded.erased THEN tombstones.erased ELSE excluded.erased END"]
     }
     /// Keeps what could not be understood. $1: now, $2: page, $3: raw.
