@@ -176,8 +176,13 @@ Examples:
   firstword optin doubts --page 1234567890 --trust";
 
 pub(super) const OPT_OUT: &str = "\
+A login_id or PSID that no opt-in has is taken at its word: the stop is kept, on the page given by --page or else on every \
+page known, and meets the opt-in when it comes. A mistyped number is therefore a login_id; look at what is reported. \
+asid:APP_SCOPED_ID works as for erase.
+
 Examples:
   firstword optin opt-out 4711
+  firstword optin opt-out login:24681012 --page 1234567890
   firstword optin opt-out psid:9876543210 --page 1234567890";
 
 pub(super) const STORE: &str = "\

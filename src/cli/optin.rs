@@ -42,7 +42,7 @@ pub enum OptinCommand {
     /// Tell why attempts of unknown end are held, page by page, with the figures
     #[command(after_help = examples::DOUBTS)]
     Doubts(DoubtsArgs),
-    /// Record that a person said stop; nothing is sent to them any more
+    /// Record that a person said stop, known here or not yet; nothing is sent to them any more
     #[command(after_help = examples::OPT_OUT)]
     OptOut(Chosen),
     /// Delete everything about a person; a keyed hash stays, so that they are never written to again

@@ -4,7 +4,7 @@ use predicates::prelude::*;
 use predicates::str::contains;
 use serde_json::Value;
 
-use crate::site::Site;
+use crate::site::{Site, derived};
 
 fn four_people() -> Site {
     let site = Site::new();
@@ -69,6 +69,79 @@ fn the_two_errors_of_the_faq_are_explained() {
         .code(0)
         .stdout(contains("has no role in the app").or(contains("pages_messaging")));
     site.run("doctor --offline").assert().stdout(contains("\"Page ID is not valid\" at the login means"));
+}
+
+#[test]
+fn an_operator_stops_people_nobody_knows_yet() {
+    let site = Site::new();
+    site.run("optin opt-out zoe").assert().code(1).stderr(contains("there is no database"));
+    site.done("migrate");
+    let told = site.done("optin opt-out zoe --page 1");
+    assert!(told.contains("nobody here has that login_id") && told.contains("10m after this"), "{told}");
+    // The opt-in that comes then is not sent to, the next one is.
+    for login in ["zoe", "yves"] {
+        site.done(&format!("optin add --page 1 --login-id {login}"));
+    }
+    let states: Vec<_> =
+        site.lines("optin export --fields login_id,state,reason").iter().map(Value::to_string).collect();
+    assert_eq!(
+        states,
+        [
+            r#"{"login_id":"zoe","state":"opted_out","reason":"operator"}"#,
+            r#"{"login_id":"yves","state":"pending","reason":null}"#
+        ]
+    );
+    // Once known, they are named as everybody is. A number that no opt-in has is a login_id, on every page.
+    assert!(site.done("optin opt-out zoe yves").contains("pending -> opted_out"));
+    let pages = site.lines("optin opt-out 777 --json");
+    let told = |n: usize| (&pages[n]["page_id"], &pages[n]["result"], &pages[n]["state"], pages[n]["id"].is_number());
+    assert_eq!(pages.len(), 2);
+    for (n, page) in ["1", "2"].into_iter().enumerate() {
+        assert_eq!(told(n), (&page.into(), &"recorded".into(), &"opted_out".into(), true), "{pages:?}");
+    }
+    assert_eq!(site.lines("optin opt-out 2/abe --json")[0]["page_id"], "2");
+    site.run("optin opt-out 777").assert().code(2).stderr(contains("may be any of these"));
+    // Whoever was erased stays so.
+    site.done("optin erase --yes --page 1 login:anna");
+    assert!(site.done("optin opt-out anna --page 1").contains("nothing is stored"));
+    assert_eq!(site.lines("optin list --json").len(), 5);
+}
+
+#[test]
+fn a_stop_by_psid_alone_meets_the_opt_in_that_is_theirs() {
+    let site = Site::new();
+    site.done("migrate");
+    let told = site.json("optin opt-out psid:77 --page 1 --json");
+    assert_eq!((&told["result"], &told["id"], &told["state"]), (&"recorded".into(), &Value::Null, &Value::Null));
+    assert!(site.done("optin opt-out psid:77 --page 1").contains("nobody here is known by that PSID"));
+    for login in ["zoe", "yves"] {
+        site.done(&format!("optin add --page 1 --login-id {login}"));
+    }
+    // Another app of the page writes to both, which tells their PSIDs.
+    for (login, psid) in [("zoe", "77"), ("yves", "78")] {
+        site.echo(login, psid);
+    }
+    let rows = site.lines("optin export --fields login_id,psid,state,opted_out_at");
+    let stopped: Vec<_> = rows.iter().map(|row| (&row["psid"], row["opted_out_at"].is_string())).collect();
+    assert_eq!(stopped, [(&"77".into(), true), (&"78".into(), false)]);
+    assert_eq!(rows[0]["state"], "opted_out");
+}
+
+#[test]
+fn an_app_scoped_id_is_stopped_by_the_login_id_it_leads_to() {
+    let site = Site::new();
+    site.done("migrate");
+    site.run("optin opt-out asid:5").assert().code(2).stderr(contains("login.client_token"));
+    let config = std::fs::read_to_string(site.path("firstword.toml")).unwrap();
+    site.write("firstword.toml", format!("{config}[login]\napp_id = \"66\"\nclient_token = \"client\"\n"));
+    let (one, two) = (derived("5", "1"), derived("5", "2"));
+    site.done(&format!("optin add --page 1 --login-id {one}"));
+    let told = site.lines("optin opt-out asid:5 --json");
+    let results: Vec<_> = told.iter().map(|line| (&line["page_id"], &line["result"])).collect();
+    assert_eq!(results, [(&"1".into(), &"applied".into()), (&"2".into(), &"recorded".into())]);
+    for login in [one, two] {
+        assert_eq!(site.json(&format!("optin show {login} --json"))["state"], "opted_out", "{login}");
+    }
 }
 
 #[test]

@@ -6,6 +6,10 @@ use std::time::Duration;
 
 use assert_cmd::Command;
 use firstword::clock::{Clock, SystemClock};
+use firstword::domain::ids::{LoginId, PageId, Psid};
+use firstword::domain::keyed::derive_login_id;
+use firstword::domain::signal::{Links, Sign, Signal};
+use firstword::store::Store;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -61,6 +65,26 @@ impl Site {
         sqlx::raw_sql(AssertSqlSafe(text.to_owned())).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
     }
+
+    /// Takes in what another app's message on page 1 tells by its echo: whose PSID it is.
+    #[tokio::main(flavor = "current_thread")]
+    pub(crate) async fn echo(&self, login: &str, psid: &str) {
+        let store = Store::open(&format!("sqlite://{}", self.path("firstword.db").display())).await.unwrap();
+        let links = Links {
+            psid: Some(Psid::new(psid).unwrap()),
+            logins: vec![LoginId::new(login).unwrap()],
+            ..Links::default()
+        };
+        let (page, now) = (PageId::new("1").unwrap(), SystemClock::new().now());
+        let signal = Signal::Person { page, sign: Sign::Echo { elsewhere: true }, links, at: now };
+        store.apply(vec![signal], now).await.unwrap();
+        store.close().await;
+    }
+}
+
+/// The `login_id` that an app-scoped id leads to, where `login` has the app 66 and the token "client".
+pub(crate) fn derived(person: &str, page: &str) -> String {
+    derive_login_id("client", "66", person, &PageId::new(page).unwrap())
 }
 
 /// A time some hours ago.

@@ -56,6 +56,22 @@ pub(crate) async fn the_site_and_then_the_webhook_are_one_message(mut place: Pla
     assert_eq!(place.json("optin show carla --json")["reference"], "order 17");
 }
 
+/// An operator's stop, before anything is known of the person.
+pub(crate) async fn who_was_stopped_before_they_came_is_not_sent_to(mut place: Place) {
+    let platform = Platform::of(&mut place).await;
+    let _daemon = Daemon::ready(&place).await;
+    let database = Database::of(&place).await;
+    let told = place.json("optin opt-out zoe --json");
+    assert_eq!((&told["page_id"], &told["result"]), (&PAGE.into(), &"recorded".into()));
+    // Whoever comes later is sent to later: by then a message to the first would have left.
+    for login in ["zoe", "anna"] {
+        platform.opt_in(login, Behaviour::Silent).await;
+    }
+    database.becomes("anna", "sent").await;
+    assert_eq!((platform.person("zoe").delivered, platform.clean().requests), (0, 1));
+    database.becomes("zoe", "opted_out").await;
+}
+
 /// Whoever opted in for a page that is configured later waits for it, and a reload is enough.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_page_added_by_a_reload_is_sent_for() {

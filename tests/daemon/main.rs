@@ -73,7 +73,10 @@ on_both! {
         a_batch_whose_time_is_over_claims_nobody_more cron_and_the_daemon_share_a_batch
     }
     fairness { pages_share_one_node }
-    flow { an_opt_in_is_answered a_plain_insert_is_sent the_site_and_then_the_webhook_are_one_message }
+    flow {
+        an_opt_in_is_answered a_plain_insert_is_sent the_site_and_then_the_webhook_are_one_message
+        who_was_stopped_before_they_came_is_not_sent_to
+    }
     gate {
         a_frozen_process_sends_nothing_late a_stop_before_the_connection_stands_wins
         what_has_not_left_is_given_back_at_the_stop frozen_past_its_lease_and_the_hard_stop_it_sends_nothing

@@ -4,11 +4,12 @@
 //! |---|---|
 //! | `add` `import/` | in |
 //! | `list` `show` `export` | out |
-//! | `order` | retry, cancel, opt-out |
+//! | `order` | retry, cancel |
+//! | `opt_out` | the stop of somebody who may have no opt-in yet |
 //! | `doubts` | why attempts of unknown end are held |
 //! | `settle` | how attempts of unknown end really ended |
 //! | `erase` | deletion on a person's request |
-//! | `who` | which opt-in an operator means |
+//! | `who` | which opt-in, or which person, an operator means |
 //! | `row` | an opt-in as the export writes it |
 //! | `explain` | what states and errors mean, in words |
 
@@ -19,6 +20,7 @@ mod explain;
 mod export;
 pub(super) mod import;
 mod list;
+mod opt_out;
 mod order;
 mod row;
 mod settle;
@@ -42,6 +44,6 @@ pub(super) async fn run(command: &OptinCommand, global: &Global) -> anyhow::Resu
         OptinCommand::Settle(args) => Box::pin(settle::run(args, global)).await,
         OptinCommand::Doubts(args) => Box::pin(doubts::run(args, global)).await,
         OptinCommand::Erase(args) => Box::pin(erase::run(args, global)).await,
-        OptinCommand::OptOut(chosen) => Box::pin(order::run(Command::OptOut, chosen, global)).await,
+        OptinCommand::OptOut(chosen) => Box::pin(opt_out::run(chosen, global)).await,
     }
 }

@@ -1,10 +1,10 @@
-//! `firstword optin retry`, `cancel`, `opt-out`, and `settle` by name.
+//! `firstword optin retry`, `cancel`, and `settle` by name; `opt-out` of whoever has an opt-in.
 
 use serde_json::json;
 
 use super::{Exit, open, out, who};
-use crate::cli::Global;
 use crate::cli::optin::Chosen;
+use crate::cli::{Global, Report};
 use crate::clock::Clock;
 use crate::domain::optin::{OptIn, State};
 use crate::domain::signal::{Command, Receipt, Signal};
@@ -30,10 +30,22 @@ pub(super) async fn carry_out(
     now: Timestamp,
 ) -> anyhow::Result<Exit> {
     // Nothing is done until everybody named is found.
-    let mut before = Vec::new();
+    let mut found = Vec::new();
     for text in &chosen.ids {
-        before.push(who::find(store, text, chosen.page.as_ref()).await?);
+        found.push(who::find(store, text, chosen.page.as_ref()).await?);
     }
+    give(store, command, &found, chosen.report, window, now).await
+}
+
+/// Gives the command to these opt-ins, and says what became of it.
+pub(super) async fn give(
+    store: &Store,
+    command: Command,
+    before: &[OptIn],
+    report: Report,
+    window: Window,
+    now: Timestamp,
+) -> anyhow::Result<Exit> {
     let signals = before.iter().map(|optin| Signal::Command { optin: optin.id, command }).collect();
     let receipts = store.apply(signals, now).await?;
     let mut refused = 0;
@@ -43,7 +55,7 @@ pub(super) async fn carry_out(
         let state = is.as_ref().map_or(was.state, |is| is.state);
         let why = (!applied).then(|| why_not(command, was, window, now));
         refused += usize::from(!applied);
-        if chosen.report.json {
+        if report.json {
             out::json(&json!({"id": was.id, "page_id": was.page, "result": word(applied), "was": was.state,
                               "state": state, "error": why}))?;
         } else if let Some(why) = why {
