@@ -60,10 +60,11 @@ fn kinds_of_no_use_are_counted() {
     let shapes = shapes.map(str::to_owned).into();
     assert_eq!(parsed, Parsed { signals: vec![], kinds: kinds(&expected), shapes, ..Parsed::default() });
     let enforced = read("policy_enforcement");
-    assert_eq!(enforced.kinds, kinds(&[("policy_enforcement", 2)]));
+    assert_eq!(enforced.kinds, kinds(&[("policy_enforcement", 5)]), "an action nobody described is only counted");
     let at = Timestamp::from_ms(1_780_315_140_000);
     let blocked = PageOrder::Blocked { reason: "The page broke a rule.".into(), at };
-    let orders = [blocked, PageOrder::Unblocked { at }];
+    let warned = PageOrder::Warned { reason: "The page is watched.".into() };
+    let orders = [blocked, PageOrder::Unblocked { at }, warned];
     let page = PageId::new("200300400500").unwrap();
     assert_eq!(enforced.signals, orders.map(|order| Signal::Page { page: page.clone(), order }));
     assert_eq!(read("handover").kinds, kinds(&[("handover", 4)]));

@@ -37,6 +37,26 @@ fn stop_is_the_whole_message() {
 }
 
 #[test]
+fn a_button_that_says_stop_means_it() {
+    let parsed = read("postback_stop");
+    let stop = Sign::Reply { stop: true };
+    assert_eq!(parsed.signals, [says(stop, tapped(psid(ANNA))), says(REPLY, psid(BEN)), says(stop, psid(BEN))]);
+    assert_eq!(parsed.kinds, kinds(&[("postback", 3)]));
+}
+
+#[test]
+fn standby_comes_as_changes_too() {
+    let parsed = read("standby_change");
+    let expected = [
+        says(Sign::Reply { stop: true }, psid(ANNA)),
+        says(REPLY, logins(psid(ANNA), &["login-amber"])),
+        says(OURS, mids(tapped(psid(ANNA)), &["m_out_11"])),
+    ];
+    assert_eq!(parsed.signals, expected);
+    assert_eq!(parsed.kinds, kinds(&[("echo", 1), ("message", 2)]));
+}
+
+#[test]
 fn a_sender_without_a_psid() {
     let parsed = read("message_no_psid");
     let by_login = |id| says(REPLY, logins(Links::default(), &[id]));
