@@ -13,11 +13,11 @@ use crate::intake::Derivation;
 use crate::intake::plausible::{Doubt, believe};
 
 /// The fields an item may have.
-const FIELDS: [&str; 6] = ["page_id", "login_id", "app_scoped_id", "opted_in_at", "locale", "ref"];
+pub(super) const FIELDS: [&str; 6] = ["page_id", "login_id", "app_scoped_id", "opted_in_at", "locale", "ref"];
 /// The longest reference, in bytes.
-const LONGEST_REFERENCE: usize = 1024;
+pub(super) const LONGEST_REFERENCE: usize = 1024;
 /// The longest locale, in bytes (RFC 5646, 4.4.1).
-const LONGEST_LOCALE: usize = 35;
+pub(super) const LONGEST_LOCALE: usize = 35;
 
 /// What is wrong with an item. Never repeats what it says about a person.
 #[derive(Debug, PartialEq, Eq, Serialize)]

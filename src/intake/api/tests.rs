@@ -4,12 +4,13 @@ use secrecy::SecretString;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::MOST_ITEMS;
 use super::answer::Line;
-use super::item::{Fault, read};
-use crate::domain::ids::{LoginId, OptInId, PageId};
+use super::item::{FIELDS, Fault, LONGEST_LOCALE, LONGEST_REFERENCE, read};
+use crate::domain::ids::{LoginId, MAX_ID_BYTES, OptInId, PageId};
 use crate::domain::signal::{NewOptIn, Receipt, Source};
 use crate::domain::time::Timestamp;
-use crate::intake::Derivation;
+use crate::intake::{Derivation, openapi};
 
 const NOW: Timestamp = Timestamp::from_ms(1_780_315_200_000);
 /// The `login_id` of person 1001 on page 3003 under app 2002.
@@ -134,4 +135,68 @@ fn every_receipt_has_a_result() {
     }
     assert_eq!(line(Receipt::Unknown), json!({ "index": 3, "result": "refused" }));
     assert_eq!(line(Receipt::Erased)["error"]["code"], "erased");
+}
+
+/// The schema of an item in the OpenAPI document, its references followed.
+fn documented() -> Value {
+    let document: Value = serde_json::from_str(openapi::DOCUMENT).unwrap();
+    let mut schema = document["components"]["schemas"]["OptIn"].clone();
+    for rule in schema["properties"].as_object_mut().unwrap().values_mut() {
+        if let Some(to) = rule["$ref"].as_str().map(str::to_owned) {
+            *rule = document.pointer(to.trim_start_matches('#')).unwrap().clone();
+        }
+    }
+    let items = &document["paths"]["/optins"]["post"]["requestBody"]["content"]["application/json"]["schema"]["oneOf"];
+    assert_eq!(items[1]["maxItems"], MOST_ITEMS);
+    schema
+}
+
+/// An item with one field set to a value, and whatever else it needs.
+fn with(field: &str, value: Value) -> String {
+    let mut item = json!({ "page_id": "3003" });
+    if field != "app_scoped_id" {
+        item["login_id"] = "a".into();
+    }
+    item[field] = value;
+    item.to_string()
+}
+
+#[test]
+fn the_document_says_what_an_item_may_be() {
+    let schema = documented();
+    let properties = schema["properties"].as_object().unwrap();
+    let mut fields = FIELDS;
+    fields.sort_unstable();
+    assert_eq!(properties.keys().map(String::as_str).collect::<Vec<_>>(), fields);
+    assert_eq!((&schema["additionalProperties"], &schema["required"]), (&json!(false), &json!(["page_id"])));
+    assert_eq!(schema["anyOf"], json!([{ "required": ["login_id"] }, { "required": ["app_scoped_id"] }]));
+    for (field, rule) in properties {
+        let longest = match field.as_str() {
+            "locale" => Some(LONGEST_LOCALE),
+            "ref" => Some(LONGEST_REFERENCE),
+            "opted_in_at" => None,
+            _ => Some(MAX_ID_BYTES),
+        };
+        assert_eq!(rule.get("maxLength"), longest.map(Value::from).as_ref(), "{field}");
+        if let Some(longest) = longest {
+            assert_eq!(rule["minLength"] == 1, item(&with(field, "".into())).is_err(), "{field}, empty");
+            assert!(item(&with(field, "x".repeat(longest).into())).is_ok(), "{field} of {longest}");
+            let beyond = fault(&with(field, "x".repeat(longest + 1).into()));
+            assert_eq!(beyond, ("invalid".to_owned(), field.clone()), "{field} of {}", longest + 1);
+        }
+        for kind in rule["type"].as_array().unwrap() {
+            let value = match kind.as_str().unwrap() {
+                "null" => Value::Null,
+                "integer" if field == "opted_in_at" => json!(NOW.ms() / 1000),
+                "string" if field == "opted_in_at" => json!(NOW.to_string()),
+                "integer" => json!(17),
+                "string" => json!("17"),
+                other => panic!("{other}"),
+            };
+            assert!(item(&with(field, value.clone())).is_ok(), "{field}: {value}");
+        }
+        for value in [json!(true), json!({}), json!([]), json!(1.5)] {
+            assert_eq!(fault(&with(field, value.clone())), ("invalid".to_owned(), field.clone()), "{value}");
+        }
+    }
 }
