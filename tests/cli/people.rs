@@ -82,15 +82,10 @@ fn an_operator_stops_people_nobody_knows_yet() {
     for login in ["zoe", "yves"] {
         site.done(&format!("optin add --page 1 --login-id {login}"));
     }
-    let states: Vec<_> =
-        site.lines("optin export --fields login_id,state,reason").iter().map(Value::to_string).collect();
-    assert_eq!(
-        states,
-        [
-            r#"{"login_id":"zoe","state":"opted_out","reason":"operator"}"#,
-            r#"{"login_id":"yves","state":"pending","reason":null}"#
-        ]
-    );
+    let rows = site.lines("optin export --fields login_id,state,reason");
+    let states: Vec<_> = rows.iter().map(|row| (&row["login_id"], &row["state"], &row["reason"])).collect();
+    let stopped = (&"zoe".into(), &"opted_out".into(), &"operator".into());
+    assert_eq!(states, [stopped, (&"yves".into(), &"pending".into(), &Value::Null)]);
     // Once known, they are named as everybody is. A number that no opt-in has is a login_id, on every page.
     assert!(site.done("optin opt-out zoe yves").contains("pending -> opted_out"));
     let pages = site.lines("optin opt-out 777 --json");
@@ -128,12 +123,37 @@ fn a_stop_by_psid_alone_meets_the_opt_in_that_is_theirs() {
 }
 
 #[test]
+fn an_app_scoped_id_is_erased_by_the_login_ids_it_leads_to() {
+    let site = Site::new();
+    derive(&site);
+    for page in [1, 2] {
+        site.done(&format!("optin add --page {page} --login-id {}", derived("5", &page.to_string())));
+    }
+    site.done("optin add --page 1 --login-id anna");
+    let one = site.json("optin erase --yes --json --page 2 asid:5");
+    assert_eq!((&one["optins"], &one["pages"]), (&1.into(), &serde_json::json!(["2"])));
+    let both = site.json("optin erase --yes --json asid:5");
+    assert_eq!((&both["optins"], &both["pages"]), (&1.into(), &serde_json::json!(["1", "2"])));
+    let left: Vec<_> = site.lines("optin export").iter().map(|line| line["login_id"].clone()).collect();
+    assert_eq!(left, ["anna"]);
+    for page in ["1", "2"] {
+        let again = format!("optin add --page {page} --login-id {}", derived("5", page));
+        site.run(&again).assert().code(4).stderr(contains("erased"));
+    }
+}
+
+/// Configures what login_ids are derived with.
+fn derive(site: &Site) {
+    let config = std::fs::read_to_string(site.path("firstword.toml")).unwrap();
+    site.write("firstword.toml", format!("{config}[login]\napp_id = \"66\"\nclient_token = \"client\"\n"));
+}
+
+#[test]
 fn an_app_scoped_id_is_stopped_by_the_login_id_it_leads_to() {
     let site = Site::new();
     site.done("migrate");
     site.run("optin opt-out asid:5").assert().code(2).stderr(contains("login.client_token"));
-    let config = std::fs::read_to_string(site.path("firstword.toml")).unwrap();
-    site.write("firstword.toml", format!("{config}[login]\napp_id = \"66\"\nclient_token = \"client\"\n"));
+    derive(&site);
     let (one, two) = (derived("5", "1"), derived("5", "2"));
     site.done(&format!("optin add --page 1 --login-id {one}"));
     let told = site.lines("optin opt-out asid:5 --json");

@@ -56,6 +56,39 @@ pub(crate) async fn the_site_and_then_the_webhook_are_one_message(mut place: Pla
     assert_eq!(place.json("optin show carla --json")["reference"], "order 17");
 }
 
+/// The locale that the site tells of a person chooses what they read.
+pub(crate) async fn the_locale_chooses_what_is_sent(mut place: Place) {
+    let wire = Wire::bind().await;
+    place.send_to(&wire.url());
+    let say = |name: &str, locale: &str, text: &str| {
+        format!(r#"{{"name": "{name}"{locale}, "message": {{"text": "{text} (an automated assistant)"}}}}"#)
+    };
+    let variants = [
+        say("rest", "", "Hello"),
+        say("german", r#", "locale": "de""#, "Guten Tag"),
+        say("french", r#", "locale": "fr_FR""#, "Bonjour"),
+    ];
+    place.write("hello.json", format!(r#"{{"variants": [{}]}}"#, variants.join(", ")));
+    let daemon = Daemon::ready(&place).await;
+    let database = Database::of(&place).await;
+    let people = [
+        ("anna", r#", "locale": "de_AT""#, "german", "Guten Tag"),
+        ("bella", r#", "locale": "fr-fr""#, "french", "Bonjour"),
+        ("carla", r#", "locale": "sv_SE""#, "rest", "Hello"),
+        ("dora", "", "rest", "Hello"),
+    ];
+    for (login, locale, variant, text) in people {
+        let told = daemon.site(&format!(r#"{{"page_id": "{PAGE}", "login_id": "{login}"{locale}}}"#)).await;
+        assert_eq!(told.0, 200, "{told:?}");
+        database.becomes(login, "sent").await;
+        let requests = wire.requests();
+        let body = &requests.iter().find(|(_, body)| body["recipient"]["login_id"] == login).unwrap().1;
+        let sent = body["message"]["text"].as_str().unwrap();
+        assert!(sent.starts_with(text), "{login}: {sent}");
+        assert_eq!(place.json(&format!("optin show {login} --json"))["variant"], variant);
+    }
+}
+
 /// An operator's stop, before anything is known of the person.
 pub(crate) async fn who_was_stopped_before_they_came_is_not_sent_to(mut place: Place) {
     let platform = Platform::of(&mut place).await;

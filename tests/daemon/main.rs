@@ -75,7 +75,7 @@ on_both! {
     fairness { pages_share_one_node }
     flow {
         an_opt_in_is_answered a_plain_insert_is_sent the_site_and_then_the_webhook_are_one_message
-        who_was_stopped_before_they_came_is_not_sent_to
+        who_was_stopped_before_they_came_is_not_sent_to the_locale_chooses_what_is_sent
     }
     gate {
         a_frozen_process_sends_nothing_late a_stop_before_the_connection_stands_wins
@@ -97,4 +97,5 @@ on_both! {
         a_site_that_refuses_is_told_the_same_again
     }
     stop { what_has_left_is_awaited_at_the_stop }
+    logs { nothing_of_a_person_and_no_secret_is_logged }
 }

@@ -74,7 +74,7 @@ conformance! {
     optins {
         receipts_tell_created_duplicate_renewed_reopened the_earliest_time_of_one_consent_counts
         what_the_site_adds_later_is_kept an_unknown_page_waits_and_is_alerted_once
-        an_opt_in_past_its_hard_stop_is_missed commands_cancel_retry_and_opt_out
+        an_opt_in_past_its_hard_stop_is_missed commands_cancel_retry_and_opt_out policy_may_greet_again
         the_same_person_twice_in_one_group thousands_at_once
     }
     claims {
@@ -149,7 +149,7 @@ conformance! {
         a_days_report_is_told_once_and_is_never_open
     }
     news {
-        the_site_hears_of_a_whole_life the_site_hears_of_ends the_site_hears_what_it_asked_for
+        the_site_hears_of_a_whole_life a_later_reply_moves_the_window the_site_hears_of_ends the_site_hears_what_it_asked_for
         one_person_is_told_of_in_order purged_people_are_told_of_no_more thousands_are_told_of_once_each
         the_last_beat_of_any_node_counts
     }

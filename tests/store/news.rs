@@ -12,7 +12,7 @@ use firstword::domain::window::Window;
 use firstword::store::outbox::Delivered;
 use serde_json::Value;
 
-use crate::ground::{Ground, NOW, by_message, ended, later, opt_in, psid, said, tick};
+use crate::ground::{Ground, NOW, by_message, ended, later, opt_in, page, psid, said, tick};
 
 /// What waits for the site, in order: event and body; all of it is taken as delivered.
 async fn news(ground: &Ground) -> Vec<(String, Value)> {
@@ -52,6 +52,24 @@ pub(crate) async fn the_site_hears_of_a_whole_life(ground: Ground) {
     assert_eq!((&answered["psid"], &answered["login_id"]), (&"77".into(), &"anna".into()));
     assert!(answered["window_open_until"].is_string() && news[2].1["opted_out_at"].is_string());
     assert_eq!(news[2].1["id"], claim.optin.0);
+}
+
+/// Each reply opens the window for promotional messages anew; one that is told late does not close it.
+pub(crate) async fn a_later_reply_moves_the_window(ground: Ground) {
+    ground.store.tell_site(Event::ALL.to_vec());
+    let id = ground.greeted("anna", "m.1").await.optin;
+    for (at, last) in [(0, 0), (600, 600), (300, 600), (601, 601)] {
+        let sign = Sign::Reply { stop: false };
+        let reply = Signal::Person { page: page(), sign, links: by_message("m.1"), at: later(at) };
+        ground.apply_at(reply, later(700)).await;
+        assert_eq!(ground.row(id).await.replied_at, Some(later(last)), "after the reply of {at} s");
+    }
+    ground.apply_at(Signal::Command { optin: id, command: Command::OptOut }, later(700)).await;
+    let news = news(&ground).await;
+    assert_eq!(words(&news), ["sent", "answered", "opted_out"]);
+    let window = |n: usize| news[n].1["window_open_until"].as_str().map(str::to_owned);
+    let a_day_after = |at: u64| Some(later(at).plus(Duration::from_hours(24)).to_string());
+    assert_eq!((window(1), window(2)), (a_day_after(0), a_day_after(601)));
 }
 
 pub(crate) async fn the_site_hears_of_ends(ground: Ground) {

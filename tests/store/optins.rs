@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::ground::{Ground, NOW, accepted, created, ended, later, new, opt_in, page, tick};
+use crate::ground::{Ground, NOW, accepted, by_message, created, ended, later, new, opt_in, page, said, tick};
 use firstword::domain::ids::{OptInId, PageId};
 use firstword::domain::optin::{Reason, State};
 use firstword::domain::policy::Policy;
-use firstword::domain::signal::{Command, NewOptIn, Receipt, Signal, Tick};
+use firstword::domain::signal::{Command, NewOptIn, Receipt, Sign, Signal, Tick};
 
 pub(crate) async fn receipts_tell_created_duplicate_renewed_reopened(ground: Ground) {
     let id = ground.somebody("anna").await;
@@ -87,6 +87,35 @@ pub(crate) async fn commands_cancel_retry_and_opt_out(ground: Ground) {
     assert_eq!((row.state, row.reason, row.opted_out_at), (State::OptedOut, Some(Reason::Operator), Some(NOW)));
     let nobody = Signal::Command { optin: OptInId(999), command: Command::Cancel };
     assert_eq!(ground.apply(nobody).await, Receipt::Unknown);
+}
+
+/// Where policy greets again, fresh consent does it: by the row of an opt-in that has ended, and by what is remembered of
+/// one that was purged.
+pub(crate) async fn policy_may_greet_again(ground: Ground) {
+    let policy = |greet_again| Policy { greet_again, ..Policy::default() };
+    ground.store.govern(policy(true), [page()]).await.unwrap();
+    let id = ground.greeted("anna", "m.1").await.optin;
+    // What is sent waits for its answer; a consent meanwhile is kept, and sends nothing.
+    assert_eq!(ground.apply_at(opt_in("anna", later(700)), later(700)).await, Receipt::Renewed(id));
+    assert_eq!(ground.claim_at(9, later(700)).await.len(), 0);
+    ground.apply_at(said(Sign::Reply { stop: false }, by_message("m.1")), later(800)).await;
+    assert_eq!(ground.state(id).await, State::Answered);
+    assert_eq!(ground.apply_at(opt_in("anna", later(1299)), later(1299)).await, Receipt::Duplicate(id));
+    assert_eq!(ground.apply_at(opt_in("anna", later(1300)), later(1300)).await, Receipt::Reopened(id));
+    let second = ground.claim_at(9, later(1301)).await.remove(0);
+    ground.record(ended(&second, accepted("m.2"))).await;
+    let row = ground.row(id).await;
+    assert_eq!((row.state, row.cycle, row.message_id.as_deref()), (State::Sent, 2, Some("m.2")));
+
+    ground.greeted("bert", "m.3").await;
+    ground.sql("UPDATE optins SET state = 'expired'").await;
+    assert_eq!(ground.store.purge(later(2000), 9, later(2000)).await.unwrap(), 2);
+    let anna = created(ground.apply_at(opt_in("anna", later(3000)), later(3000)).await);
+    assert_eq!(ground.claim_at(9, later(3000)).await.iter().map(|claim| claim.optin).collect::<Vec<_>>(), [anna]);
+    ground.store.govern(policy(false), [page()]).await.unwrap();
+    let bert = ground.apply_at(opt_in("bert", later(3000)), later(3000)).await;
+    assert!(matches!(bert, Receipt::Refused(_)), "{bert:?}");
+    assert_eq!(ground.claim_at(9, later(3000)).await.len(), 0);
 }
 
 pub(crate) async fn the_same_person_twice_in_one_group(ground: Ground) {
