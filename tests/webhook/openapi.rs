@@ -38,10 +38,11 @@ impl Service {
         let behind = OnceLock::from((house.router(), house.store.clone()));
         let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&house.clock);
         let front = Front { pulse: Arc::clone(&pulse), clock, metrics: house.metrics(), house: Arc::new(behind) };
-        let limits = Limits { max_connections: 100, body_timeout: Duration::from_millis(300) };
+        let limits = Limits { max_connections: 100, body_timeout: Duration::from_secs(1) };
         TaskTracker::new().spawn(server::serve(listener, Face::All, front, limits, stop.clone()));
         _ = rustls::crypto::ring::default_provider().install_default();
-        let http = Client::builder().no_proxy().build().unwrap();
+        // The service closes a connection that is idle for so short a time, perhaps as the next request leaves on it.
+        let http = Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap();
         Self { house, http, address, pulse, _stop: stop.drop_guard() }
     }
 
