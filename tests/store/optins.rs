@@ -95,6 +95,7 @@ pub(crate) async fn policy_may_greet_again(ground: Ground) {
     let policy = |greet_again| Policy { greet_again, ..Policy::default() };
     ground.store.govern(policy(true), [page()]).await.unwrap();
     let id = ground.greeted("anna", "m.1").await.optin;
+    ground.greeted("bert", "m.3").await;
     // What is sent waits for its answer; a consent meanwhile is kept, and sends nothing.
     assert_eq!(ground.apply_at(opt_in("anna", later(700)), later(700)).await, Receipt::Renewed(id));
     assert_eq!(ground.claim_at(9, later(700)).await.len(), 0);
@@ -107,7 +108,6 @@ pub(crate) async fn policy_may_greet_again(ground: Ground) {
     let row = ground.row(id).await;
     assert_eq!((row.state, row.cycle, row.message_id.as_deref()), (State::Sent, 2, Some("m.2")));
 
-    ground.greeted("bert", "m.3").await;
     ground.sql("UPDATE optins SET state = 'expired'").await;
     assert_eq!(ground.store.purge(later(2000), 9, later(2000)).await.unwrap(), 2);
     let anna = created(ground.apply_at(opt_in("anna", later(3000)), later(3000)).await);
