@@ -100,7 +100,8 @@ pub(super) async fn read(intake: &Intake, headers: &HeaderMap, body: Body, max: 
     collect(&intake.room, body, max).await
 }
 
-async fn collect(room: &Room, mut body: Body, max: usize) -> Result<Taken, Problem> {
+/// The raw bytes of a body that was admitted.
+pub(super) async fn collect(room: &Room, mut body: Body, max: usize) -> Result<Taken, Problem> {
     let no_room = || Problem::busy("Too much is being read at once. Nothing was lost: send the same request again.");
     let mut held = room.enter().ok_or_else(no_room)?;
     let mut whole = Vec::new();

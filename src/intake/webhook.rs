@@ -87,7 +87,7 @@ async fn take(intake: &Intake, request: Request) -> Result<(), Problem> {
         tracing::debug!("webhook refused: no signature");
         return Err(unsigned());
     };
-    let body = body::read(intake, &parts.headers, body, settings.max_body).await?;
+    let body = body::collect(&intake.room, body, settings.max_body).await?;
     if !signature::holds(&settings.app_secrets, &claimed, &body) {
         // The platform never signs badly: a well-formed signature that does not hold means a wrong secret here, or a
         // proxy that changes bodies.
