@@ -30,10 +30,37 @@ pub(crate) async fn nothing_of_a_person_and_no_secret_is_logged(mut place: Place
     );
     let mut daemon = Daemon::start(&place, "trace", &[]);
     daemon.becomes_ready().await;
-    let login = |n: usize| format!("{LOGIN}-{n}");
-    let reply = Behaviour::Reply { after: Duration::ZERO };
+    let database = Database::of(&place).await;
+    everybody_behaves(&platform, &database).await;
+    the_platform_fails(&platform, &database).await;
+    let answers = answered(&daemon).await;
+    odd_events_come(&daemon).await;
+    daemon.signal(Signal::HUP);
+    until("reloaded", async || daemon.log().contains("rates reloaded").then_some(())).await;
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.ended().await, Some(0));
+
+    let log = daemon.log();
+    for target in ["firstword::deliver", "firstword::intake", "hyper", "\"TRACE\""] {
+        assert!(log.contains(target), "{target} logged nothing");
+    }
+    assert!(log.contains(PAGE), "a search that finds nothing proves nothing");
+    let (text, never) = (format!("{log}\n{}", told(&database, answers).await), names(&platform));
+    assert_eq!(leaks(&text, &never), Vec::<String>::new());
+    // The same search finds each of them, were it there once.
+    for secret in &never {
+        assert_eq!(leaks(&format!("{text}a line that says {secret:?}\n"), &never).len(), 1, "{secret}");
+    }
+}
+
+fn login(n: usize) -> String {
+    format!("{LOGIN}-{n}")
+}
+
+/// One person of each kind, until nothing more is to be expected of them.
+async fn everybody_behaves(platform: &Platform, database: &Database) {
     let behaviours = [
-        reply,
+        Behaviour::Reply { after: Duration::ZERO },
         Behaviour::QuickReply { after: Duration::ZERO },
         Behaviour::Silent,
         Behaviour::Block,
@@ -42,12 +69,13 @@ pub(crate) async fn nothing_of_a_person_and_no_secret_is_logged(mut place: Place
     for (n, behaviour) in behaviours.into_iter().enumerate() {
         platform.opt_in(&login(n), behaviour).await;
     }
-    let database = Database::of(&place).await;
     let busy = "SELECT count(*) FROM optins WHERE state NOT IN ('answered', 'sent', 'unavailable', 'opted_out')
                 OR (state = 'sent' AND login_id NOT LIKE '%-2')";
     until("the first five are done", async || (database.number(busy).await == 0).then_some(())).await;
+}
 
-    // Answers that are lost, refused or too late, and what an eavesdropper might send.
+/// Answers that are lost, refused or too late.
+async fn the_platform_fails(platform: &Platform, database: &Database) {
     for faults in [
         Faults { after: 1.0, hang: Duration::from_secs(1), ..Faults::default() },
         Faults { before: 1.0, ..Faults::default() },
@@ -68,8 +96,11 @@ pub(crate) async fn nothing_of_a_person_and_no_secret_is_logged(mut place: Place
         })
         .await;
     }
+}
+
+/// What we answer is looked at as well as what we log: to the site, to the platform, and to an eavesdropper.
+async fn answered(daemon: &Daemon) -> Vec<(u16, String)> {
     let item = format!(r#"{{"page_id": "{PAGE}", "login_id": "{LOGIN}-site", "ref": "{REFERENCE}"}}"#);
-    // What we answer is looked at as well as what we log.
     let mut answers = vec![daemon.site(&item).await];
     assert_eq!(answers[0].0, 200);
     answers.push(daemon.site(&item.replace("ref", LOGIN)).await);
@@ -89,7 +120,11 @@ pub(crate) async fn nothing_of_a_person_and_no_secret_is_logged(mut place: Place
     }
     answers.push(daemon.get(&format!("/deletion/{LOGIN}")).await);
     answers.push(daemon.get("/metrics").await);
-    // A reply under a PSID that nobody knows, which says in a new way what it answers; and a second PSID.
+    answers
+}
+
+/// A reply under a PSID that nobody knows, which says in a new way what it answers; a second PSID; what is no event.
+async fn odd_events_come(daemon: &Daemon) {
     for (psid, login) in [(STRANGER, "nobody".to_owned()), (STRANGER, login(0))] {
         let reply = format!(
             r#"{{"object":"page","entry":[{{"id":"{PAGE}","messaging":[{{"sender":{{"id":"{psid}"}},"recipient":{{"id":"{PAGE}"}},
@@ -105,33 +140,27 @@ pub(crate) async fn nothing_of_a_person_and_no_secret_is_logged(mut place: Place
     let handshake = "/webhook?hub.mode=subscribe&hub.challenge=1&hub.verify_token=";
     assert_eq!(daemon.get(&format!("{handshake}verify-token")).await.0, 200);
     assert_eq!(daemon.get(&format!("{handshake}{LOGIN}")).await.0, 403);
-    daemon.signal(Signal::HUP);
-    until("reloaded", async || daemon.log().contains("rates reloaded").then_some(())).await;
-    daemon.signal(Signal::TERM);
-    assert_eq!(daemon.ended().await, Some(0));
+}
 
-    let log = daemon.log();
+/// What was answered, and what alerts and runs of jobs say.
+async fn told(database: &Database, answers: Vec<(u16, String)>) -> String {
     let mut told: String = answers.into_iter().map(|(_, text)| text + "\n").collect();
     for (table, columns) in [("alerts", "kind || cause || detail"), ("job_runs", "name || COALESCE(detail, '')")] {
         let rows = database.pairs(&format!("SELECT {columns}, CAST(0 AS BIGINT) FROM {table}")).await;
         assert!(table != "alerts" || rows.len() > 2, "{rows:?}");
         told.extend(rows.into_iter().map(|(text, _)| text + "\n"));
     }
-    for target in ["firstword::deliver", "firstword::intake", "hyper", "\"TRACE\""] {
-        assert!(log.contains(target), "{target} logged nothing");
-    }
-    assert!(log.contains(PAGE), "a search that finds nothing proves nothing");
+    told
+}
+
+/// Everybody's names, and every secret.
+fn names(platform: &Platform) -> Vec<String> {
     let proof = appsecret_proof(APP_SECRET, PAGE_TOKEN);
     let derived = derive_login_id("sentinel-client-token", "2002", PERSON, &PageId::new(PAGE).unwrap());
     let mut never: Vec<String> = platform.sandbox.people().into_iter().map(|person| person.psid).collect();
     never.extend([LOGIN, REFERENCE, PAGE_TOKEN, APP_SECRET, API_TOKEN, "verify-token", &proof].map(str::to_owned));
     never.extend([PERSON, STRANGER, "sentinel-login-secret", "sentinel-client-token", &derived].map(str::to_owned));
-    let text = format!("{log}\n{told}");
-    assert_eq!(leaks(&text, &never), Vec::<String>::new());
-    // The same search finds each of them, were it there once.
-    for secret in &never {
-        assert_eq!(leaks(&format!("{text}a line that says {secret:?}\n"), &never).len(), 1, "{secret}");
-    }
+    never
 }
 
 /// The lines that name what must not be named.

@@ -8,7 +8,7 @@
     clippy::indexing_slicing,
     reason = "a case fails by panicking, and what it asked for is there"
 )]
-#![expect(clippy::too_many_lines, clippy::cognitive_complexity, reason = "a case is a straight line, run once")]
+#![expect(clippy::too_many_lines, reason = "a case is a straight line, run once")]
 #![expect(clippy::print_stderr, reason = "cases that measure print their figures")]
 
 #[path = "../support/server.rs"]
