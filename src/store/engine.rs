@@ -14,6 +14,7 @@ use sqlx::{Executor, Postgres, SqlSafeStr, Sqlite, SqlitePool};
 
 pub(super) use super::columns::{Columns, FromColumns};
 use super::error::{Error, Result};
+use super::kept::Kept;
 use super::session::{Session, Sessions};
 
 /// One statement, with its text on each engine. The texts begin with the statement's name, for the database's logs.
@@ -75,7 +76,7 @@ impl<'a> From<&'a str> for Value<'a> {
 pub(super) enum Pool {
     /// One connection that writes, a few that only read: readers never wait for the writer, nor it for them.
     Sqlite {
-        writer: SqlitePool,
+        writer: Kept<Sqlite>,
         readers: SqlitePool,
     },
     Postgres(Sessions),
@@ -90,7 +91,7 @@ pub(super) enum Conn {
 impl Pool {
     pub(super) async fn writer(&self) -> Result<Conn> {
         Ok(match self {
-            Self::Sqlite { writer, .. } => Conn::Sqlite(writer.acquire().await?),
+            Self::Sqlite { writer, .. } => Conn::Sqlite(writer.acquire(|_| true).await?),
             Self::Postgres(sessions) => Conn::Postgres(sessions.writer().await?),
         })
     }
@@ -100,6 +101,15 @@ impl Pool {
             Self::Sqlite { readers, .. } => Conn::Sqlite(readers.acquire().await?),
             Self::Postgres(sessions) => Conn::Postgres(sessions.reader().await?),
         })
+    }
+
+    /// Takes back a writer that has done what it was asked, for the next to use.
+    pub(super) fn keep(&self, conn: Conn) {
+        match (self, conn) {
+            (Self::Sqlite { writer, .. }, Conn::Sqlite(conn)) => writer.keep(conn),
+            (Self::Postgres(sessions), Conn::Postgres(session)) => sessions.keep(session),
+            _ => {}
+        }
     }
 
     pub(super) const fn is_sqlite(&self) -> bool {

@@ -88,7 +88,9 @@ impl Desks {
         let rows = accept::rows(plain.iter().flat_map(|one| &one.signals), latest(plain));
         let mut conn = self.pool.writer().await?;
         if conn.is_postgres() {
-            let found = sql::accept::ACCEPT.rows::<i64>(&mut conn, &rows).await?;
+            let found = sql::accept::ACCEPT.rows::<i64>(&mut conn, &rows).await;
+            self.pool.keep(conn);
+            let found = found?;
             return Ok((usize::try_from(found.into_iter().sum::<i64>()).unwrap_or(0), Claimed::NOTHING));
         }
         let mut values: Vec<Value<'_>> = wish.map(Wish::values).into_iter().flatten().collect();
@@ -97,6 +99,7 @@ impl Desks {
         let script = Script { power, claims: wish.is_some() };
         match conn.rows::<claim::Row>(script, &values).await {
             Ok(answers) => {
+                self.pool.keep(conn);
                 let mut answers = answers.into_iter();
                 let count = if rows.is_empty() { None } else { answers.next() };
                 let found = count.map_or(0, |row| row.count());

@@ -201,7 +201,7 @@ impl Desks {
             }
             return Err((error, ran.waiting));
         }
-        drop(conn);
+        self.pool.keep(conn);
         self.work.announce(news);
         Ok((receipts, ran.finished))
     }

@@ -5,6 +5,7 @@
 //! | [`mod@open`] | connections, migrations, the daemon's lock |
 //! | `engine` `batch` `columns` `row` | the seam between SQLite and PostgreSQL; rows and values |
 //! | `session` | a PostgreSQL connection: time-outs, and what a pooler wants |
+//! | `kept` | connections kept in hand from one use to the next |
 //! | `sql/` `prepare` | all statements; whether the database understands them |
 //! | `group` `errand` | the queues behind which transactions are shared, and other work in them |
 //! | `express` | the commonest of both in one trip: acceptances recorded, the next people claimed |
@@ -42,6 +43,7 @@ mod express;
 mod group;
 pub mod health;
 pub mod holds;
+mod kept;
 pub mod lineage;
 pub mod open;
 pub mod outbox;
@@ -170,7 +172,12 @@ impl Store {
     pub async fn claim(&self, wish: Wish) -> Result<Claimed> {
         match &self.pool {
             Pool::Sqlite { .. } => self.attempts.claim(wish).await,
-            Pool::Postgres(_) => claim::on_postgres(&mut self.pool.writer().await?, &wish).await,
+            Pool::Postgres(_) => {
+                let mut conn = self.pool.writer().await?;
+                let claimed = claim::on_postgres(&mut conn, &wish).await;
+                self.pool.keep(conn);
+                claimed
+            }
         }
     }
 

@@ -13,6 +13,7 @@ use sqlx::{ConnectOptions, PgPool, Row, SqlSafeStr, SqlitePool};
 
 use super::engine::{ACQUIRE, Columns, FromColumns, Pool};
 use super::error::{Error, Result, sqlite_code};
+use super::kept::Kept;
 use super::session::{Sessions, Suspicion};
 use super::sql;
 
@@ -110,7 +111,7 @@ pub(super) async fn open_to_read(access: &Access) -> Result<Pool> {
             .disable_statement_logging();
         let readers = SqlitePoolOptions::new().max_connections(2).acquire_timeout(ACQUIRE).test_before_acquire(false);
         let readers = readers.connect_with(options).await.map_err(unreadable)?;
-        (Pool::Sqlite { writer: readers.clone(), readers }, SQLITE)
+        (Pool::Sqlite { writer: Kept::of(readers.clone()), readers }, SQLITE)
     } else {
         let options = postgres_options(url)?;
         let read_only = [("default_transaction_read_only", "on")];
@@ -183,7 +184,7 @@ async fn open_sqlite(url: &str) -> Result<Pool> {
         .test_before_acquire(false)
         .connect_with(reading)
         .await?;
-    Ok(Pool::Sqlite { writer, readers })
+    Ok(Pool::Sqlite { writer: Kept::of(writer), readers })
 }
 
 fn postgres_options(url: &str) -> Result<PgConnectOptions> {

@@ -19,6 +19,7 @@ use sqlx::{AssertSqlSafe, Executor, PgConnection, PgPool, Postgres, SqlSafeStr};
 use tokio::time::{Instant, timeout};
 
 use super::error::{Error, Result};
+use super::kept::Kept;
 
 /// How long an answer to a statement of the main path may take: the server itself gives up after five seconds.
 const ANSWER: Duration = Duration::from_secs(8);
@@ -57,7 +58,7 @@ const BEGIN_POOLED_REPORT: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout 
 /// The connections of a node: some for the main path, whose plans must not hang on statistics, and some for reports.
 #[derive(Debug, Clone)]
 pub(super) struct Sessions {
-    writers: PgPool,
+    writers: Kept<Postgres>,
     readers: PgPool,
     pooler: bool,
     suspicion: Suspicion,
@@ -98,12 +99,12 @@ impl Suspicion {
 
 impl Sessions {
     pub(super) fn new(writers: PgPool, readers: PgPool, pooler: bool, suspicion: Suspicion) -> Self {
-        Self { writers, readers, pooler, suspicion }
+        Self { writers: Kept::of(writers), readers, pooler, suspicion }
     }
 
     /// The pool of those that write.
     pub(super) fn pool(&self) -> &PgPool {
-        &self.writers
+        self.writers.pool()
     }
 
     pub(super) async fn close(&self) {
@@ -117,17 +118,26 @@ impl Sessions {
     }
 
     pub(super) async fn writer(&self) -> Result<Session> {
-        self.session(&self.writers, ANSWER, BEGIN_POOLED_CLAIM).await
+        let conn = self.writers.acquire(|idle_for| self.suspicion.clears(idle_for)).await?;
+        Ok(self.session(conn, ANSWER, BEGIN_POOLED_CLAIM))
+    }
+
+    /// Takes back a writer for the next to use; one with anything under way is closed.
+    pub(super) fn keep(&self, mut session: Session) {
+        if session.is_whole()
+            && let Some(conn) = session.conn.take()
+        {
+            self.writers.keep(conn);
+        }
     }
 
     pub(super) async fn reader(&self) -> Result<Session> {
-        self.session(&self.readers, REPORT, BEGIN_POOLED_REPORT).await
+        Ok(self.session(self.readers.acquire().await?, REPORT, BEGIN_POOLED_REPORT))
     }
 
-    async fn session(&self, pool: &PgPool, patience: Duration, begin: &'static str) -> Result<Session> {
-        let conn = Some(pool.acquire().await?);
-        let (pooler, suspicion) = (self.pooler, self.suspicion.clone());
-        Ok(Session { conn, pooler, suspicion, patience, begin, begun: false, broken: false })
+    fn session(&self, conn: PoolConnection<Postgres>, patience: Duration, begin: &'static str) -> Session {
+        let (conn, pooler, suspicion) = (Some(conn), self.pooler, self.suspicion.clone());
+        Session { conn, pooler, suspicion, patience, begin, begun: false, broken: false }
     }
 }
 
@@ -183,6 +193,11 @@ impl Session {
         self.answered(async |conn| conn.execute(word).await.map(drop)).await?;
         self.begun &= !matches!(word, "COMMIT" | "ROLLBACK");
         Ok(())
+    }
+
+    /// Whether nothing is under way.
+    const fn is_whole(&self) -> bool {
+        !self.begun && !self.broken
     }
 
     /// Takes it out of use.
@@ -247,7 +262,7 @@ fn is_goodbye(code: Option<&str>) -> bool {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        if (self.begun || self.broken)
+        if !self.is_whole()
             && let Some(conn) = self.conn.take()
         {
             // Without a goodbye, which the other end might never take: the closed socket says it.

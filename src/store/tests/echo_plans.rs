@@ -35,6 +35,7 @@ fn fill(numbers: &str) -> Vec<String> {
 async fn sqlite_walks_along_indexes() {
     let (store, _dir) = sqlite().await;
     let Pool::Sqlite { writer, .. } = &store.pool else { panic!("SQLite") };
+    let writer = writer.pool();
     let numbers = "FROM (WITH RECURSIVE numbers (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM numbers WHERE n < 50000)
                          SELECT n FROM numbers)";
     for text in fill(numbers) {

@@ -47,6 +47,7 @@ fn every_statement_has_a_name_of_its_own() {
 async fn a_schema_changed_by_hand_is_found() {
     let (store, _dir) = sqlite().await;
     let super::Pool::Sqlite { writer, .. } = &store.pool else { panic!("SQLite") };
+    let writer = writer.pool();
     sqlx::query("ALTER TABLE attempts RENAME COLUMN evidence TO proof").execute(writer).await.unwrap();
     let Err(Error::Unfit(text)) = store.prepare_all().await else { panic!("understood") };
     assert!(text.contains("attempts_of_optin") && text.contains("evidence"), "{text}");
@@ -56,6 +57,7 @@ async fn a_schema_changed_by_hand_is_found() {
 async fn sqlite_flushes_what_it_commits() {
     let (store, _dir) = sqlite().await;
     let super::Pool::Sqlite { writer, readers } = &store.pool else { panic!("SQLite") };
+    let writer = writer.pool();
     let facts = [
         ("SELECT journal_mode FROM pragma_journal_mode", "wal"),
         ("SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous", "2"),

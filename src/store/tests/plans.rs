@@ -40,6 +40,7 @@ const CHEAP: &[(&Sql, &str, &str)] = &[
 async fn sqlite_plans() {
     let (store, _dir) = sqlite().await;
     let Pool::Sqlite { writer, .. } = &store.pool else { panic!("SQLite") };
+    let writer = writer.pool();
     let numbers = "WITH RECURSIVE numbers (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM numbers WHERE n < 100000) ";
     for (insert, select) in [PEOPLE, ATTEMPTS].map(|fill| fill.split_once("SELECT").unwrap()) {
         sqlx::query(AssertSqlSafe(format!("{insert} {numbers} SELECT {select}"))).execute(writer).await.unwrap();
