@@ -1,8 +1,9 @@
 //! The places in flight, and how many people may be claimed for them.
 //!
-//! A claim takes about as long as a few answers do. While it is under way places come free, and would stay empty until
-//! the next one: so a claim asks for as many people more as were answered between two claims lately, who wait for their
-//! places, most urgent first. Where the platform is slow few are answered, and few are claimed ahead.
+//! A claim takes about as long as a few answers do, and waits besides until what was asked of the store before it is
+//! done. While it is under way places come free, and would stay empty until the next one: so a claim asks for twice as
+//! many people more as were answered between two claims lately, who wait for their places, most urgent first. Where the
+//! platform is slow few are answered, and few are claimed ahead.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,6 +15,11 @@ use crate::messenger::gate::Gate;
 
 /// How long a claim under load waits for more room than for one.
 const GATHER: Duration = Duration::from_micros(500);
+/// How many are claimed ahead for each person answered between two claims lately: one for the time of the claim, and one
+/// for that of the record it waits for.
+const AHEAD: usize = 2;
+/// How many are claimed ahead for each place in flight, at most.
+const MOST_AHEAD: usize = 2;
 
 /// The places in flight of one loop.
 #[derive(Debug)]
@@ -56,9 +62,14 @@ impl Places {
     /// Begins a round of claims: how many may be claimed ahead in it. What was seen once counts less from round to round.
     pub(super) fn ahead(&self) -> usize {
         let (answered, lately) = (self.answered.swap(0, Ordering::Relaxed), self.lately.load(Ordering::Relaxed));
-        let ahead = answered.max(lately - lately.div_ceil(8)).min(self.most);
-        self.lately.store(ahead, Ordering::Relaxed);
-        ahead
+        let lately = answered.max(lately - lately.div_ceil(8));
+        self.lately.store(lately, Ordering::Relaxed);
+        self.for_so_many(lately)
+    }
+
+    /// How many are claimed ahead where so many were answered between two claims.
+    fn for_so_many(&self, answered: usize) -> usize {
+        (answered * AHEAD).min(self.most * MOST_AHEAD)
     }
 
     /// How many may be claimed now, of whom so many ahead.
@@ -91,7 +102,7 @@ impl Places {
     }
 
     async fn come(&self, several: usize) {
-        while self.room(self.answered.load(Ordering::Relaxed)) < several {
+        while self.room(self.for_so_many(self.answered.load(Ordering::Relaxed))) < several {
             self.freed.notified().await;
         }
     }
@@ -124,7 +135,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn as_many_are_claimed_ahead_as_were_answered() {
+    async fn twice_as_many_are_claimed_ahead_as_were_answered() {
         let (places, gate) = (Places::new(2), gate(Duration::from_mins(1)));
         assert_eq!((places.ahead(), places.room(0)), (0, 2));
         (0..2).for_each(|_| places.expect());
@@ -133,8 +144,9 @@ mod tests {
         assert_eq!((places.room(0), places.ahead()), (0, 0));
         drop((first, second));
         let ahead = places.ahead();
-        assert_eq!((ahead, places.room(ahead)), (2, 4));
-        assert_eq!((places.ahead(), places.ahead()), (1, 0), "a burst is soon forgotten");
+        assert_eq!((ahead, places.room(ahead)), (4, 6));
+        assert_eq!((places.ahead(), places.ahead()), (2, 0), "a burst is soon forgotten");
+        assert_eq!(places.for_so_many(1000), 4, "however fast the platform is");
     }
 
     #[tokio::test]
