@@ -127,6 +127,12 @@ mod tests {
         sqlx::raw_sql("CREATE TEMP TABLE mark (x)").execute(&mut **conn).await.is_ok()
     }
 
+    async fn until(met: impl Fn() -> bool) {
+        while !met() {
+            tokio::task::yield_now().await;
+        }
+    }
+
     #[tokio::test]
     async fn what_is_put_down_is_taken_up_again() {
         let kept = kept().await;
@@ -151,9 +157,7 @@ mod tests {
         let kept = kept().await;
         let conn = kept.acquire(|_| true).await.unwrap();
         let put_down = async {
-            while kept.hand().waiting == 0 {
-                tokio::task::yield_now().await;
-            }
+            until(|| kept.hand().waiting > 0).await;
             kept.keep(conn);
         };
         let (taken, ()) = tokio::join!(kept.acquire(|_| true), put_down);
@@ -166,9 +170,7 @@ mod tests {
         let conn = kept.acquire(|_| true).await.unwrap();
         kept.keep_at(conn, Instant::now() + LOOKED_AT);
         assert!(kept.hand().idle.is_empty());
-        while kept.pool().num_idle() == 0 {
-            tokio::task::yield_now().await;
-        }
+        until(|| kept.pool().num_idle() > 0).await;
     }
 
     #[tokio::test]
@@ -181,9 +183,7 @@ mod tests {
         let kept = self::kept().await;
         let conn = kept.acquire(|_| true).await.unwrap();
         let put_down = async {
-            while !kept.pool().is_closed() {
-                tokio::task::yield_now().await;
-            }
+            until(|| kept.pool().is_closed()).await;
             kept.keep(conn);
         };
         tokio::join!(kept.close(), put_down);

@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, Connection, Row};
 
-use super::{postgres, sql, sqlite};
+use super::{postgres, sql, sqlite, writer};
 use crate::store::engine::{Pool, Sql};
 
 /// 50,000 messages of a page, all echoed, and as many times of intake.
@@ -34,8 +34,7 @@ fn fill(numbers: &str) -> Vec<String> {
 #[tokio::test]
 async fn sqlite_walks_along_indexes() {
     let (store, _dir) = sqlite().await;
-    let Pool::Sqlite { writer, .. } = &store.pool else { panic!("SQLite") };
-    let writer = writer.pool();
+    let writer = writer(&store);
     let numbers = "FROM (WITH RECURSIVE numbers (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM numbers WHERE n < 50000)
                          SELECT n FROM numbers)";
     for text in fill(numbers) {

@@ -16,6 +16,12 @@ async fn sqlite() -> (Store, tempfile::TempDir) {
     (store, dir)
 }
 
+/// The one connection of a SQLite store that writes.
+fn writer(store: &Store) -> &sqlx::SqlitePool {
+    let super::Pool::Sqlite { writer, .. } = &store.pool else { panic!("SQLite") };
+    writer.pool()
+}
+
 /// A migrated PostgreSQL store.
 async fn postgres() -> Store {
     let url = pg::database("fast", |url| Box::pin(async move { Store::open(&url).await.unwrap().close().await }));
@@ -46,8 +52,7 @@ fn every_statement_has_a_name_of_its_own() {
 #[tokio::test]
 async fn a_schema_changed_by_hand_is_found() {
     let (store, _dir) = sqlite().await;
-    let super::Pool::Sqlite { writer, .. } = &store.pool else { panic!("SQLite") };
-    let writer = writer.pool();
+    let writer = writer(&store);
     sqlx::query("ALTER TABLE attempts RENAME COLUMN evidence TO proof").execute(writer).await.unwrap();
     let Err(Error::Unfit(text)) = store.prepare_all().await else { panic!("understood") };
     assert!(text.contains("attempts_of_optin") && text.contains("evidence"), "{text}");

@@ -3,7 +3,7 @@
 
 use sqlx::{AssertSqlSafe, Connection, Row};
 
-use super::{postgres, sql, sqlite};
+use super::{postgres, sql, sqlite, writer};
 use crate::store::engine::{Pool, Sql, Text};
 use crate::store::session;
 
@@ -39,8 +39,7 @@ const CHEAP: &[(&Sql, &str, &str)] = &[
 #[tokio::test]
 async fn sqlite_plans() {
     let (store, _dir) = sqlite().await;
-    let Pool::Sqlite { writer, .. } = &store.pool else { panic!("SQLite") };
-    let writer = writer.pool();
+    let writer = writer(&store);
     let numbers = "WITH RECURSIVE numbers (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM numbers WHERE n < 100000) ";
     for (insert, select) in [PEOPLE, ATTEMPTS].map(|fill| fill.split_once("SELECT").unwrap()) {
         sqlx::query(AssertSqlSafe(format!("{insert} {numbers} SELECT {select}"))).execute(writer).await.unwrap();
