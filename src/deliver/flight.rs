@@ -15,7 +15,8 @@ use crate::messenger::Sent;
 use crate::messenger::gate::Gate;
 use crate::store::claim::Claim;
 
-/// How many outcomes may wait for the database for each request in flight: then claiming stops.
+/// How many people more than are in flight may be claimed and not yet recorded, for each place: those who wait for theirs,
+/// and those whose outcome waits for the database. Then claiming stops.
 const UNRECORDED_PER_FLIGHT: usize = 4;
 
 /// The deliveries of one loop.
