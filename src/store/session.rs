@@ -16,14 +16,15 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Executor, PgConnection, PgPool, Postgres, SqlSafeStr};
-use tokio::time::{Instant, timeout};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::error::{Error, Result};
 use super::kept::Kept;
 
 /// How long an answer to a statement of the main path may take: the server itself gives up after five seconds.
 const ANSWER: Duration = Duration::from_secs(8);
-/// How long one to a report may.
+/// How long one to a report may, unless somebody else hears nothing meanwhile: then it waits no longer than they did.
 const REPORT: Duration = Duration::from_secs(40);
 
 /// One side of the lock by which an erasure waits for everybody else.
@@ -71,11 +72,35 @@ pub(super) struct Suspicion {
     start: Instant,
     /// Milliseconds since `start`; zero is never.
     at: Arc<AtomicU64>,
+    /// Heard by everybody who waits for an answer when one never came.
+    silence: watch::Sender<()>,
 }
 
 impl Suspicion {
     pub(super) fn none() -> Self {
-        Self { start: Instant::now(), at: Arc::default() }
+        Self { start: Instant::now(), at: Arc::default(), silence: watch::Sender::new(()) }
+    }
+
+    /// Waits for an answer as long as it may take; `None`, and the suspicion is raised, if none came. Many reports that
+    /// wait for the dead would leave no connection to ask the living over: with the first silence in the meantime they
+    /// have the time of the main path, and no more.
+    async fn within<T>(&self, patience: Duration, answer: impl Future<Output = T>) -> Option<T> {
+        let (asked, mut silence) = (Instant::now(), self.silence.subscribe());
+        let given_up = async {
+            // The sender is ours: there is always one.
+            if timeout_at(asked + patience, silence.changed()).await.is_ok() {
+                sleep_until(asked + patience.min(ANSWER)).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            answer = answer => Some(answer),
+            () = given_up => {
+                self.raise();
+                self.silence.send_replace(());
+                None
+            }
+        }
     }
 
     fn raise(&self) {
@@ -229,12 +254,12 @@ impl Session {
             return Err(unanswered(std::io::ErrorKind::NotConnected, "the connection to the database broke"));
         };
         self.broken = true;
-        match timeout(self.patience, call(conn)).await {
-            Ok(Ok(value)) => {
+        match self.suspicion.within(self.patience, call(conn)).await {
+            Some(Ok(value)) => {
                 self.broken = false;
                 Ok(value)
             }
-            Ok(Err(error)) => {
+            Some(Err(error)) => {
                 // What the server says against a statement is no fault of the connection, unless it says goodbye.
                 self.broken = error.as_database_error().is_none_or(|error| is_goodbye(error.code().as_deref()));
                 if self.broken {
@@ -242,10 +267,7 @@ impl Session {
                 }
                 Err(error.into())
             }
-            Err(_) => {
-                self.suspicion.raise();
-                Err(unanswered(std::io::ErrorKind::TimedOut, "the database gave no answer in time"))
-            }
+            None => Err(unanswered(std::io::ErrorKind::TimedOut, "the database gave no answer in time")),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use firstword::sandbox::{Behaviour, Crowd, Mix};
 use rustix::process::Signal;
+use tokio::task::JoinSet;
 
 use crate::database::Database;
 use crate::place::{PAGE, Place, until};
@@ -44,6 +45,11 @@ async fn postgres_a_half_open_connection_costs_latency_only() {
     until("it listens", async || (database.number(listeners).await == 1).then_some(())).await;
     relay.swallow();
     let began = Instant::now();
+    // Everything there is to read by waits for what never comes.
+    let mut visitors = JoinSet::new();
+    for _ in 0..20 {
+        visitors.spawn(reqwest::get(place.url("/deletion/00000000000000000000000000000000")));
+    }
     platform.opt_in("bella", Behaviour::Silent).await;
     database.becomes("bella", "sent").await;
     let back = began.elapsed();
@@ -52,7 +58,8 @@ async fn postgres_a_half_open_connection_costs_latency_only() {
     eprintln!("half-open: sending again after {back:.1?}, listening again after {:.1?}", began.elapsed());
     platform.opt_in("carla", Behaviour::Silent).await;
     database.becomes("carla", "sent").await;
-    assert_eq!((daemon.get("/readyz").await.0, daemon.get("/healthz").await.0), (200, 200));
+    let ready = daemon.get("/readyz").await;
+    assert_eq!((ready.0, daemon.get("/healthz").await.0), (200, 200), "{ready:?}");
     let report = platform.clean();
     assert_eq!((report.accepted, report.delivered), (3, 3));
 }
