@@ -30,7 +30,8 @@ pub(crate) async fn who_can_still_be_missed_is_counted_in_buckets(ground: Ground
         [("new", 100), ("retrying", 59), ("sending", 59), ("sent", 59), ("uncertain", 59), ("missed", 59)]
     {
         let id = created(ground.apply(opt_in(state, ago(minutes))).await);
-        ground.sql(&format!("UPDATE optins SET state = '{state}' WHERE id = {id}")).await;
+        let again = if state == "retrying" { NOW.ms().to_string() } else { "NULL".into() };
+        ground.sql(&format!("UPDATE optins SET state = '{state}', next_attempt_at = {again} WHERE id = {id}")).await;
     }
     let backlog = ground.store.backlog(&[page()], ago(120), NOW, Duration::from_hours(1)).await.unwrap();
     let counted = |page: &PageId| {

@@ -16,9 +16,9 @@ macro_rules! apart {
         concat!(
             "SELECT page_id, (opted_in_at - $1) / $2 AS bucket, count(*) FROM optins ",
             $index,
-            " WHERE state = '",
+            " WHERE state = ",
             $state,
-            "' AND opted_in_at > $1 GROUP BY 1, 2"
+            " AND opted_in_at > $1 GROUP BY 1, 2"
         )
     };
 }
@@ -39,14 +39,14 @@ statements! {
     /// Everybody else who can still be missed: page, bucket counted from $1, how many. $1: after, $2: width of a bucket.
     APART = "backlog_apart" {
         sqlite: [
-            apart!("new", "INDEXED BY optins_new"), " UNION ALL ",
-            apart!("retrying", "INDEXED BY optins_due"), " UNION ALL ",
-            apart!("sending", "INDEXED BY optins_lease")
+            apart!("'new'", "INDEXED BY optins_new"), " UNION ALL ",
+            apart!("'retrying' AND next_attempt_at IS NOT NULL", "INDEXED BY optins_due"), " UNION ALL ",
+            apart!("'sending'", "INDEXED BY optins_lease")
         ],
         postgres: [
-            apart!("new", ""), " UNION ALL ",
-            apart!("retrying", ""), " UNION ALL ",
-            apart!("sending", "")
+            apart!("'new'", ""), " UNION ALL ",
+            apart!("'retrying' AND next_attempt_at IS NOT NULL", ""), " UNION ALL ",
+            apart!("'sending'", "")
         ]
     }
     /// What became of the latest attempts: page, how many ended, how many of them were accepted, when the first of them

@@ -19,7 +19,8 @@ statements! {
     }
     /// When the next retry is due.
     NEXT_DUE = "scan_next_due" {
-        both: ["SELECT next_attempt_at FROM optins WHERE state = 'retrying' ORDER BY next_attempt_at, id LIMIT 1"]
+        both: ["SELECT next_attempt_at FROM optins WHERE state = 'retrying' AND next_attempt_at IS NOT NULL
+                ORDER BY next_attempt_at, id LIMIT 1"]
     }
     /// Leases that ran out: opt-in, attempt. $1: now, $2: how many.
     LAPSED = "scan_lapsed" {
