@@ -25,7 +25,7 @@ const SQLITE: &[(i64, &str, &str)] = &[
     (5, "notices", include_str!("../../migrations/sqlite/0005_notices.sql")),
     (6, "breaker", include_str!("../../migrations/sqlite/0006_breaker.sql")),
     (7, "jobs", include_str!("../../migrations/sqlite/0007_jobs.sql")),
-    (8, "due", include_str!("../../migrations/sqlite/0008_due.sql")),
+    (8, "writes", include_str!("../../migrations/sqlite/0008_writes.sql")),
 ];
 const POSTGRES: &[(i64, &str, &str)] = &[
     (1, "first", include_str!("../../migrations/postgres/0001_first.sql")),
@@ -35,7 +35,7 @@ const POSTGRES: &[(i64, &str, &str)] = &[
     (5, "notices", include_str!("../../migrations/postgres/0005_notices.sql")),
     (6, "breaker", include_str!("../../migrations/postgres/0006_breaker.sql")),
     (7, "jobs", include_str!("../../migrations/postgres/0007_jobs.sql")),
-    (8, "due", include_str!("../../migrations/postgres/0008_due.sql")),
+    (8, "writes", include_str!("../../migrations/postgres/0008_writes.sql")),
 ];
 
 /// How many connections a PostgreSQL node keeps that write, one for each lane and the rest for claims, and how many for

@@ -15,7 +15,7 @@ macro_rules! sent {
          maybe_greeted_at = CASE WHEN optins.maybe_greeted_at < v.at THEN optins.maybe_greeted_at ELSE v.at END,
          message_id = COALESCE(optins.message_id, v.message_id), variant = COALESCE(v.variant, optins.variant)
          FROM v WHERE optins.id = v.id AND CASE optins.state WHEN 'sending' THEN optins.fence = v.fence END
-           AND NOT EXISTS (SELECT 1 FROM pages WHERE pages.page_id = optins.page_id AND pages.probe = v.fence)"
+           AND NOT EXISTS (SELECT 1 FROM pages WHERE pages.probe = v.fence)"
     };
 }
 
