@@ -88,6 +88,7 @@ conformance! {
         a_retry_is_promoted_when_due a_person_who_fails_twice_while_others_succeed
         a_page_that_fails_three_times_is_held holds_double_and_an_acceptance_lifts_them
         a_stale_fence_changes_nothing a_late_acceptance_is_believed a_late_acceptance_stops_the_next_attempt a_late_sure_failure_settles_the_doubt
+        every_message_is_found
         an_answer_may_name_the_psid an_operator_settles_what_was_in_doubt_by_then
     }
     breaker {

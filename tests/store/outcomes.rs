@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use crate::ground::{Ground, NOW, accepted, ended, later, psid, tick, wish};
+use crate::ground::{Ground, NOW, accepted, by_message, ended, later, opt_in, page, psid, said, tick, wish};
 use firstword::domain::alert::Kind;
 use firstword::domain::ids::{OptInId, PageId};
 use firstword::domain::optin::{OptIn, Reason, State};
 use firstword::domain::outcome::{Ending, Outcome, Then};
-use firstword::domain::signal::{Command, Receipt, Signal, Tick};
+use firstword::domain::policy::Policy;
+use firstword::domain::signal::{Command, Receipt, Sign, Signal, Tick};
 use firstword::domain::window::Window;
 use firstword::store::claim::Claim;
 
@@ -130,7 +131,7 @@ pub(crate) async fn a_person_who_fails_twice_while_others_succeed(ground: Ground
         ground.apply_at(tick(first.optin, Tick::Due), due).await;
         let second = ground.claim_at(1, due).await.remove(0);
         if others {
-            ground.store.apply(vec![crate::ground::opt_in("another", due)], due).await.unwrap();
+            ground.store.apply(vec![opt_in("another", due)], due).await.unwrap();
             let other = ground.claim_at(1, due).await.remove(0);
             ground.store.record(vec![ended(&other, accepted("m.2"))], due).await.unwrap();
         }
@@ -179,7 +180,7 @@ pub(crate) async fn holds_double_and_an_acceptance_lifts_them(ground: Ground) {
     assert_eq!(ground.number("SELECT holds FROM pages").await, Some(0));
     // Throttled: the page waits as long as the platform says, and the longest wins.
     let claim = {
-        ground.store.apply(vec![crate::ground::opt_in("bert", now)], now).await.unwrap();
+        ground.store.apply(vec![opt_in("bert", now)], now).await.unwrap();
         ground.claim_at(1, now).await.remove(0)
     };
     let wait = |minutes| ended(&claim, Outcome::Throttled { regain: Some(Duration::from_mins(minutes)) });
@@ -250,6 +251,34 @@ pub(crate) async fn a_late_acceptance_stops_the_next_attempt(ground: Ground) {
     ground.store.record(vec![ended(&second, Outcome::Retry(Then::Again))], later(3602)).await.unwrap();
     let row = ground.row(first.optin).await;
     assert_eq!((row.state, row.message_id.as_deref()), (State::Sent, Some("m.1")));
+}
+
+/// Also one that its row does not name: of an earlier cycle, or of a first attempt that was heard of last.
+pub(crate) async fn every_message_is_found(ground: Ground) {
+    ground.store.govern(Policy { greet_again: true, ..Policy::default() }, [page()]).await.unwrap();
+    let first = lapsed(&ground, "anna").await;
+    let settle = Command::Settle { delivered: false, before: later(60) };
+    ground.apply_at(Signal::Command { optin: first.optin, command: settle }, later(60)).await;
+    ground.apply_at(tick(first.optin, Tick::Due), later(3600)).await;
+    let second = ground.claim_at(1, later(3600)).await.remove(0);
+    ground.store.record(vec![ended(&second, accepted("m.2"))], later(3601)).await.unwrap();
+    ground.store.record(vec![ended(&first, accepted("m.1"))], later(3602)).await.unwrap();
+    assert_eq!(ground.row(first.optin).await.message_id.as_deref(), Some("m.2"));
+    ground.apply_at(said(Sign::Reply { stop: false }, by_message("m.2")), later(3603)).await;
+    assert_eq!(ground.apply_at(opt_in("anna", later(9000)), later(9000)).await, Receipt::Reopened(first.optin));
+    let third = ground.claim_at(1, later(9001)).await.remove(0);
+    ground.store.record(vec![ended(&third, accepted("m.3"))], later(9002)).await.unwrap();
+
+    for message in ["m.1", "m.2", "m.3"] {
+        let receipt = ground.apply_at(said(Sign::Receipt, by_message(message)), later(9003)).await;
+        assert_eq!(receipt, Receipt::Applied(first.optin), "{message}");
+    }
+    let attempts = ground.store.attempts_of(first.optin).await.unwrap();
+    let evident: Vec<_> = attempts.iter().map(|a| (a.message_id.as_deref(), a.evidence.as_deref())).collect();
+    assert_eq!(evident, [(Some("m.1"), Some("receipt")), (Some("m.2"), Some("reply")), (Some("m.3"), Some("receipt"))]);
+    ground.sql("UPDATE optins SET state = 'expired'").await;
+    assert_eq!(ground.store.purge(later(10_000), 9, later(10_000)).await.unwrap(), 1);
+    assert_eq!(ground.number("SELECT count(*) FROM other_messages").await, Some(0));
 }
 
 pub(crate) async fn a_late_sure_failure_settles_the_doubt(ground: Ground) {

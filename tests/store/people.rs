@@ -78,6 +78,7 @@ pub(crate) async fn evidence_of_an_earlier_cycle(ground: Ground) {
     // Named together, the present cycle decides, in whatever order they are named.
     let second = ground.claim_at(1, later(902)).await.remove(0);
     ground.sql("UPDATE attempts SET message_id = 'm.' || id").await;
+    ground.sql("INSERT INTO other_messages SELECT message_id, optin_id FROM attempts").await;
     for order in [[second.attempt, first.attempt], [first.attempt, second.attempt]] {
         ground.sql(&format!("UPDATE optins SET state = 'sending' WHERE id = {}", second.optin)).await;
         let links = Links { message_ids: order.map(|attempt| format!("m.{attempt}")).to_vec(), ..Links::default() };

@@ -6,7 +6,6 @@ use super::{Desk, Note};
 use crate::domain::alert::{Alert, Kind};
 use crate::domain::ids::{LoginId, OptInId, PageId};
 use crate::domain::optin::State;
-use crate::domain::outcome::Outcome;
 use crate::domain::site;
 use crate::store::alerts::raise;
 use crate::store::engine::{Conn, Value};
@@ -20,6 +19,7 @@ impl Desk<'_> {
         self.insert(conn).await?;
         self.save(conn).await?;
         self.note(conn).await?;
+        self.name_messages(conn).await?;
         self.write_pages(conn).await?;
         self.write_doubts(conn).await?;
         self.tell_misses();
@@ -111,6 +111,23 @@ impl Desk<'_> {
         Ok(())
     }
 
+    /// Keeps what attempts are found by that their rows do not name: a message given up for another cycle's, and one
+    /// that was not the first.
+    async fn name_messages(&self, conn: &mut Conn) -> Result<()> {
+        let given_up = self.entries.iter().filter_map(|entry| {
+            let message = entry.before.as_ref()?.message_id.as_deref()?;
+            (entry.after.message_id.as_deref() != Some(message)).then_some((message, entry.after.id))
+        });
+        let not_first = self.notes.iter().filter_map(|note| {
+            let (message, optin) = (note.message()?, self.attempts.get(&note.attempt)?.optin);
+            let row = &self.entries.get(*self.by_id.get(&optin)?)?.after;
+            (row.message_id.as_deref() != Some(message)).then_some((message, optin))
+        });
+        let rows: Vec<Vec<Value<'_>>> =
+            given_up.chain(not_first).map(|(message, optin)| vec![message.into(), optin.0.into()]).collect();
+        sql::attempts::NAME_MESSAGES.run(conn, &rows).await
+    }
+
     async fn write_rest(&mut self, conn: &mut Conn) -> Result<()> {
         for (name, stop) in &self.burials {
             let values = [name.as_str().into(), self.now.ms().into(), 0.into(), ms(*stop), 0.into()];
@@ -134,10 +151,6 @@ impl Desk<'_> {
 
 fn note_values(note: &Note) -> Vec<Value<'_>> {
     let ending = note.ending.as_ref();
-    let message = ending.and_then(|ending| match &ending.outcome {
-        Outcome::Accepted { message_id, .. } => Some(message_id.as_str()),
-        _ => None,
-    });
     let at = Some(note.at.ms());
     vec![
         note.attempt.0.into(),
@@ -147,7 +160,7 @@ fn note_values(note: &Note) -> Vec<Value<'_>> {
         Value::MaybeInt(ending.and_then(|ending| ending.code)),
         Value::MaybeInt(ending.and_then(|ending| ending.subcode)),
         text(ending.and_then(|ending| ending.fbtrace_id.as_deref())),
-        text(message),
+        text(note.message()),
         text(ending.and_then(|ending| ending.detail.as_deref())),
         text(note.evidence),
         Value::MaybeInt(at.filter(|_| note.evidence.is_some())),

@@ -21,7 +21,7 @@ use crate::domain::alert::Kind;
 use crate::domain::ids::{AttemptId, LoginId, OptInId, PageId, Psid};
 use crate::domain::keyed::StoreKey;
 use crate::domain::optin::{OptIn, Reason, State};
-use crate::domain::outcome::Ending;
+use crate::domain::outcome::{Ending, Outcome};
 use crate::domain::policy::Policy;
 use crate::domain::signal::{Receipt, Signal};
 use crate::domain::site;
@@ -78,6 +78,16 @@ struct Note {
     outcome: Option<&'static str>,
     evidence: Option<&'static str>,
     at: Timestamp,
+}
+
+impl Note {
+    /// The message that was accepted.
+    fn message(&self) -> Option<&str> {
+        match &self.ending.as_ref()?.outcome {
+            Outcome::Accepted { message_id, .. } => Some(message_id),
+            _ => None,
+        }
+    }
 }
 
 pub(super) struct Desk<'a> {

@@ -1,8 +1,8 @@
 //! The commonest end of an attempt, in one trip: its message was accepted and the row is still its own.
 //!
 //! It says in SQL what `domain::state` says for this one case, as the claim does for its own; the conformance suite
-//! holds them together. Whoever is not found `sending` under the fence takes the long road over the desk, and so does
-//! the probe of a held page, whose acceptance means more.
+//! holds them together. Whoever is not found `sending` under the fence takes the long road over the desk; so does whose
+//! row names another message already, and the probe of a held page, whose acceptance means more.
 
 use crate::store::batch::{Batch, Kind::Int, Kind::Text};
 
@@ -13,8 +13,9 @@ macro_rules! sent {
         "state = 'sent', state_since = v.at, reason = NULL, lease_until = NULL, next_attempt_at = NULL,
          sent_at = COALESCE(optins.sent_at, v.at),
          maybe_greeted_at = CASE WHEN optins.maybe_greeted_at < v.at THEN optins.maybe_greeted_at ELSE v.at END,
-         message_id = COALESCE(optins.message_id, v.message_id), variant = COALESCE(v.variant, optins.variant)
+         message_id = v.message_id, variant = COALESCE(v.variant, optins.variant)
          FROM v WHERE optins.id = v.id AND CASE optins.state WHEN 'sending' THEN optins.fence = v.fence END
+           AND COALESCE(optins.message_id, v.message_id) = v.message_id
            AND NOT EXISTS (SELECT 1 FROM pages WHERE pages.probe = v.fence)"
     };
 }

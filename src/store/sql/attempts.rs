@@ -22,11 +22,24 @@ statements! {
     }
 }
 
-/// Attempts by the message they sent: message, id, opt-in, cycle.
+/// Attempts by the message they sent: message, id, opt-in, cycle. The row names its message, or another table does.
 pub(in crate::store) static BY_MESSAGE: Batch = Batch::new(
     "attempts_by_message",
-    "WITH k ({columns}) AS (VALUES {values}) SELECT a.message_id, a.id, a.optin_id, a.cycle FROM k, attempts AS a WHERE a.message_id = k.message_id",
+    "WITH k ({columns}) AS (VALUES {values}),
+     named (message_id, optin_id) AS (
+         SELECT k.message_id, o.id FROM k, optins AS o WHERE o.message_id = k.message_id
+         UNION ALL SELECT k.message_id, m.optin_id FROM k, other_messages AS m WHERE m.message_id = k.message_id
+     )
+     SELECT a.message_id, a.id, a.optin_id, a.cycle FROM named, attempts AS a
+     WHERE a.optin_id = named.optin_id AND a.message_id = named.message_id",
     &[("message_id", Text)],
+);
+
+/// Messages that their rows do not name.
+pub(in crate::store) static NAME_MESSAGES: Batch = Batch::new(
+    "attempts_name_messages",
+    "INSERT INTO other_messages ({columns}) VALUES {values} ON CONFLICT DO NOTHING",
+    &[("message_id", Text), ("optin_id", Int)],
 );
 
 /// What became known of attempts. A later report of the same attempt wins; the first evidence stays.

@@ -7,7 +7,8 @@ use crate::store::sql::statements;
 /// What is deleted by the numbers of a person's opt-ins, in this order. $1: JSON array of ids.
 ///
 /// Whoever adds a table that holds something of a person adds its statement here, or to [`BY_TEXT`].
-pub(in crate::store) const BY_OPTIN: &[&Sql] = &[upkeep::DELETE_ATTEMPTS, outbox::ERASE, upkeep::DELETE_OPTINS];
+pub(in crate::store) const BY_OPTIN: &[&Sql] =
+    &[upkeep::DELETE_MESSAGES, upkeep::DELETE_ATTEMPTS, outbox::ERASE, upkeep::DELETE_OPTINS];
 
 /// What is deleted because it holds a text. $1: the text.
 pub(in crate::store) const BY_TEXT: &[&Sql] = &[DROP_RAW];

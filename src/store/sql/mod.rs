@@ -105,10 +105,11 @@ pub(super) fn all() -> impl Iterator<Item = &'static Sql> {
 }
 
 /// Every statement over many rows.
-pub(super) fn batches() -> [&'static Batch; 10] {
+pub(super) fn batches() -> [&'static Batch; 11] {
     [
         &accept::ACCEPT,
         &attempts::BY_MESSAGE,
+        &attempts::NAME_MESSAGES,
         &attempts::NOTE,
         &echoes::COUNTED,
         &echoes::HEARD,

@@ -52,6 +52,12 @@ statements! {
         sqlite: ["DELETE FROM optins WHERE id IN (SELECT value FROM json_each($1))"],
         postgres: ["DELETE FROM optins WHERE id = ANY (ARRAY(SELECT json_array_elements_text($1::json)::bigint))"]
     }
+    /// Deletes the messages that rows do not name. $1: JSON array of opt-in ids.
+    DELETE_MESSAGES = "purge_messages" {
+        sqlite: ["DELETE FROM other_messages WHERE optin_id IN (SELECT value FROM json_each($1))"],
+        postgres: ["DELETE FROM other_messages
+                    WHERE optin_id = ANY (ARRAY(SELECT json_array_elements_text($1::json)::bigint))"]
+    }
     /// Deletes their attempts. $1: JSON array of opt-in ids.
     DELETE_ATTEMPTS = "purge_attempts" {
         sqlite: ["DELETE FROM attempts WHERE optin_id IN (SELECT value FROM json_each($1))"],
