@@ -51,4 +51,4 @@ SELECT DISTINCT a.message_id, a.optin_id FROM attempts AS a JOIN optins AS o ON 
 WHERE a.message_id IS NOT NULL AND a.message_id IS DISTINCT FROM o.message_id;
 DROP INDEX attempts_message;
 -- An attempt is written once more, at its end; with room for that on its page no index is touched.
-ALTER TABLE attempts SET (fillfactor = 45);
+ALTER TABLE attempts SET (fillfactor = 35);
