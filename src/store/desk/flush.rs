@@ -70,23 +70,35 @@ impl Desk<'_> {
     }
 
     async fn insert(&mut self, conn: &mut Conn) -> Result<()> {
-        let mut born: Vec<_> =
-            self.entries.iter().filter(|entry| entry.before.is_none()).map(|entry| &entry.after).collect();
+        let mut born: Vec<usize> = (0..self.entries.len()).filter(|at| self.is_born(*at)).collect();
         // In one order everywhere: two groups that store the same people must not wait for each other.
-        born.sort_unstable_by_key(|row| (&row.page, &row.login));
-        let born: Vec<Vec<Value<'_>>> = born.into_iter().map(insert_values).collect();
-        let numbered = sql::optins::INSERT.rows::<(i64, String, String)>(conn, &born).await?;
+        born.sort_unstable_by_key(|at| self.entries.get(*at).map(|entry| (&entry.after.page, &entry.after.login)));
+        let rows: Vec<Vec<Value<'_>>> =
+            born.iter().filter_map(|at| self.entries.get(*at)).map(|entry| insert_values(&entry.after)).collect();
+        let numbered = if conn.is_postgres() {
+            let numbered = sql::optins::INSERT.rows::<(i64, String, String)>(conn, &rows).await?.into_iter();
+            numbered.filter_map(|(id, page, login)| Some((self.at(&page, &login)?, id))).collect()
+        } else {
+            in_order(&born, sql::optins::INSERT.rows::<(i64, i64)>(conn, &rows).await?)
+        };
         if numbered.len() < born.len() {
             // Another transaction stored one of them since we looked: look again.
             return Err(Error::Conflict);
         }
-        for (id, page, login) in numbered {
-            let key = (PageId::stored(&page), LoginId::stored(&login));
-            if let Some(entry) = self.by_login.get(&key).and_then(|at| self.entries.get_mut(*at)) {
+        for (at, id) in numbered {
+            if let Some(entry) = self.entries.get_mut(at) {
                 entry.after.id = OptInId(id);
             }
         }
         Ok(())
+    }
+
+    fn is_born(&self, at: usize) -> bool {
+        self.entries.get(at).is_some_and(|entry| entry.before.is_none())
+    }
+
+    fn at(&self, page: &str, login: &str) -> Option<usize> {
+        self.by_login.get(&(PageId::stored(page), LoginId::stored(login))).copied()
     }
 
     async fn save(&self, conn: &mut Conn) -> Result<()> {
@@ -147,6 +159,12 @@ impl Desk<'_> {
         }
         Ok(())
     }
+}
+
+/// Numbers entries in the order in which they were inserted, by the last number of each list and its length.
+fn in_order(born: &[usize], lists: Vec<(i64, i64)>) -> Vec<(usize, i64)> {
+    let numbers = lists.into_iter().flat_map(|(last, count)| last - count + 1..=last);
+    born.iter().copied().zip(numbers).collect()
 }
 
 fn note_values(note: &Note) -> Vec<Value<'_>> {

@@ -41,10 +41,19 @@ pub(in crate::store) static IDS_BY_PSID: Batch = Batch::new(
     &[("page_id", Text), ("psid", Text)],
 );
 
-/// New rows. Whoever another transaction stored first is left out of what it returns.
-pub(in crate::store) static INSERT: Batch = Batch::new(
+macro_rules! insert {
+    () => {
+        "INSERT INTO optins ({columns}) VALUES {values} ON CONFLICT (page_id, login_id) DO NOTHING"
+    };
+}
+
+/// New rows. Whoever another transaction stored first is left out of what it returns: on PostgreSQL id, page and
+/// `login_id` of each; on SQLite, where each row that crosses from its thread wakes somebody up, the last id of a list and
+/// how many it is the last of. They follow each other as the rows do.
+pub(in crate::store) static INSERT: Batch = Batch::each(
     "optins_insert",
-    "INSERT INTO optins ({columns}) VALUES {values} ON CONFLICT (page_id, login_id) DO NOTHING RETURNING id, page_id, login_id",
+    concat!(insert!(), ";\nSELECT last_insert_rowid(), changes()"),
+    concat!(insert!(), " RETURNING id, page_id, login_id"),
     &[
         ("page_id", Text),
         ("login_id", Text),
