@@ -5,6 +5,7 @@
 //! | [`mod@open`] | connections, migrations, the daemon's lock |
 //! | `engine` `batch` `columns` `row` | the seam between SQLite and PostgreSQL; rows and values |
 //! | `session` | a PostgreSQL connection: time-outs, and what a pooler wants |
+//! | `suspicion` | what one dead connection says of the others |
 //! | `kept` | connections kept in hand from one use to the next |
 //! | `sql/` `prepare` | all statements; whether the database understands them |
 //! | `group` `errand` | the queues behind which transactions are shared, and other work in them |
@@ -54,6 +55,7 @@ pub mod scan;
 mod session;
 mod sql;
 pub mod standing;
+mod suspicion;
 pub mod tally;
 pub mod ticks;
 pub mod work;

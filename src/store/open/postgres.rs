@@ -8,7 +8,8 @@ use sqlx::{ConnectOptions, PgPool, Row};
 use super::migrations;
 use crate::store::engine::{ACQUIRE, Pool};
 use crate::store::error::{Error, Result};
-use crate::store::session::{Sessions, Suspicion};
+use crate::store::session::Sessions;
+use crate::store::suspicion::Suspicion;
 
 /// How many connections a PostgreSQL node keeps that write, one for each lane and the rest for claims, and how many for
 /// reports.
