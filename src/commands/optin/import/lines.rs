@@ -9,9 +9,16 @@ const LONGEST: usize = 64 << 10;
 pub(super) struct Lines<R> {
     input: R,
     line: Vec<u8>,
+    /// How far it has read.
+    pub(super) place: Place,
+}
+
+/// A place in the input.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Place {
     /// The number of the latest line, from 1.
-    pub(super) number: u64,
-    /// How many bytes were read.
+    pub(super) line: u64,
+    /// How many bytes lie before.
     pub(super) bytes: u64,
 }
 
@@ -20,7 +27,7 @@ pub(super) type Flaw = &'static str;
 
 impl<R: BufRead> Lines<R> {
     pub(super) fn new(input: R) -> Self {
-        Self { input, line: Vec::new(), number: 0, bytes: 0 }
+        Self { input, line: Vec::new(), place: Place::default() }
     }
 
     /// The next line without its end, or why it cannot be taken; `None` at the end. Memory use has a bound: the rest
@@ -33,19 +40,19 @@ impl<R: BufRead> Lines<R> {
         if read == 0 {
             return Ok(None);
         }
-        self.number += 1;
-        self.bytes += u64::try_from(read).unwrap_or(0);
+        self.place.line += 1;
+        self.place.bytes += u64::try_from(read).unwrap_or(0);
         if self.line.last() == Some(&b'\n') {
             self.line.pop();
         } else if read == LONGEST + 2 {
-            self.bytes += u64::try_from(self.input.skip_until(b'\n')?).unwrap_or(0);
+            self.place.bytes += u64::try_from(self.input.skip_until(b'\n')?).unwrap_or(0);
         }
         Ok(Some(self.text()))
     }
 
     fn text(&self) -> Result<&str, Flaw> {
         let line = self.line.strip_suffix(b"\r").unwrap_or(&self.line);
-        let mark: &[u8] = if self.number == 1 { b"\xef\xbb\xbf" } else { b"" };
+        let mark: &[u8] = if self.place.line == 1 { b"\xef\xbb\xbf" } else { b"" };
         let line = line.strip_prefix(mark).unwrap_or(line);
         if line.len() > LONGEST {
             return Err("is longer than 64 KiB");
@@ -88,7 +95,7 @@ mod tests {
             good("last"),
         ];
         assert_eq!(seen, expected);
-        assert_eq!((lines.number, lines.bytes), (10, u64::try_from(total).unwrap()));
+        assert_eq!((lines.place.line, lines.place.bytes), (10, u64::try_from(total).unwrap()));
         assert!(lines.line.capacity() < 4 * LONGEST);
     }
 }

@@ -1,8 +1,8 @@
 //! `firstword optin import`: files of any size, in constant memory.
 //!
 //! ```text
-//! thread:  lines -> record -> batch (sorted) --+        each batch is one commit;
-//! command:                       two waiting --+-> store.apply -> tally     reading goes on meanwhile
+//! thread:  lines -> record -> run (sorted) -> batches --+        each batch is one commit;
+//! command:                                some waiting --+-> store.apply -> tally     reading goes on meanwhile
 //! ```
 //!
 //! A line is kept or refused by itself: nothing in it can harm its neighbours, and nothing aborts the rest. Whoever is
@@ -13,6 +13,7 @@ mod lines;
 mod progress;
 mod reader;
 mod record;
+mod run;
 mod split;
 mod tally;
 
@@ -30,7 +31,6 @@ use crate::cli::Global;
 use crate::cli::optin::ImportArgs;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::domain::ids::PageId;
 use crate::domain::signal::{NewOptIn, Receipt, Signal};
 use crate::domain::time::Timestamp;
 use crate::store::{Error, Store};
@@ -44,8 +44,8 @@ const PATIENCE: Patience = Patience {
     longest: Duration::from_secs(5),
     at_most: Some(Duration::from_mins(1)),
 };
-/// How many parsed batches may wait for the database.
-const AHEAD: usize = 2;
+/// How many batches may wait for the database while the next run is read.
+const AHEAD: usize = 8;
 
 /// How many lines of some bytes `import` would take, and how many it would refuse.
 ///
@@ -193,15 +193,6 @@ impl<'a> Work<'a> {
         }
         Ok(if self.tally.bad + self.tally.erased > 0 { Exit::Partly } else { Exit::Done })
     }
-}
-
-/// In the order of the unique index, so that neighbours in the file become neighbours in the tree. Lines about one
-/// person keep their order.
-fn sort(optins: &mut [NewOptIn]) {
-    fn key(new: &NewOptIn) -> (&PageId, &str) {
-        (&new.page, new.login.as_str())
-    }
-    optins.sort_by(|a, b| key(a).cmp(&key(b)));
 }
 
 /// A time that nobody can have noted yet.

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::Sender;
 use super::input::Input;
 use super::lines::Lines;
 use super::record::{self, Defaults, Header, Reason};
-use super::sort;
+use super::run::Run;
 use crate::cli::optin::Format;
 use crate::commands::exit::Misuse;
 use crate::domain::signal::NewOptIn;
@@ -25,14 +25,14 @@ pub(super) enum Step {
 }
 
 /// Lines that share a commit.
-#[derive(Default)]
 pub(super) struct Batch {
     pub(super) good: Vec<NewOptIn>,
     pub(super) bad: Vec<Bad>,
     /// How many lines these are; blank ones and the header do not count.
     pub(super) lines: u64,
+    /// Once this batch is stored, every line up to here is.
     pub(super) last_line: u64,
-    /// How many bytes of the input were read so far.
+    /// How many bytes of the input that is, about.
     pub(super) bytes: u64,
 }
 
@@ -97,34 +97,31 @@ fn read(
         Some(header) => header.optin(line, defaults, latest),
         None => record::json(line, defaults, latest),
     };
-    let mut next = Batch::default();
-    while let Some(line) = lines.next().context("cannot read the input any further")? {
-        let parsed = match line {
-            Ok(line) if line.trim().is_empty() => continue,
-            Ok(line) => parse(line),
-            Err(flaw) => Err(flaw.into()),
+    let mut run = Run::default();
+    let end = loop {
+        let parsed = match lines.next() {
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+            Ok(Some(Ok(line))) if line.trim().is_empty() => continue,
+            Ok(Some(Ok(line))) => parse(line),
+            Ok(Some(Err(flaw))) => Err(flaw.into()),
         };
-        match parsed {
-            Ok(optin) => next.good.push(optin),
-            Err(reason) => next.bad.push(Bad { line: lines.number, reason }),
+        run.take(parsed.map_err(|reason| Bad { line: lines.place.line, reason }));
+        if run.is_full(lines.place) {
+            let full = std::mem::replace(&mut run, Run::starting(lines.place));
+            if !hand_on(full.batches(batch, lines.place), steps) {
+                return Ok(());
+            }
         }
-        next.lines += 1;
-        (next.last_line, next.bytes) = (lines.number, lines.bytes);
-        if next.good.len() + next.bad.len() >= batch && !hand_on(&mut next, steps) {
-            return Ok(());
-        }
-    }
-    if next.lines > 0 {
-        hand_on(&mut next, steps);
-    }
-    Ok(())
+    };
+    // What was read before it broke off is kept all the same.
+    hand_on(run.batches(batch, lines.place), steps);
+    end.context("cannot read the input any further")
 }
 
-/// Hands a batch on, waiting until there is room. Says whether anybody still takes it.
-fn hand_on(next: &mut Batch, steps: &Sender<Step>) -> bool {
-    let mut batch = std::mem::take(next);
-    sort(&mut batch.good);
-    steps.blocking_send(Step::Batch(batch)).is_ok()
+/// Hands batches on, waiting until there is room. Says whether anybody still takes them.
+fn hand_on(mut batches: impl Iterator<Item = Batch>, steps: &Sender<Step>) -> bool {
+    batches.all(|batch| steps.blocking_send(Step::Batch(batch)).is_ok())
 }
 
 fn header(lines: &mut Lines<impl BufRead>, defaults: &Defaults, steps: &Sender<Step>) -> anyhow::Result<Header> {
@@ -142,4 +139,34 @@ fn header(lines: &mut Lines<impl BufRead>, defaults: &Defaults, steps: &Sender<S
         _ = steps.blocking_send(Step::Note(format!("columns that are not read: {names}")));
     }
     Ok(header)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, BufReader, Cursor, Read};
+
+    use super::*;
+
+    /// A disk that fails where the file goes on.
+    struct Broken;
+
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other("bad sector"))
+        }
+    }
+
+    #[test]
+    fn what_was_read_before_the_input_broke_off_is_kept() {
+        let text = "page_id,login_id,opted_in_at\n1,b,1780315200\n1,a,1780315200\n1,,1780315200\n1,c";
+        let lines = Box::new(BufReader::new(Cursor::new(text).chain(Broken)));
+        let (steps, mut parsed) = tokio::sync::mpsc::channel(2);
+        let latest = Timestamp::parse("2026-06-02T00:00:00Z").unwrap();
+        let input = Input { lines, format: Some(Format::Csv), size: None };
+        let error = read(input, &Defaults::default(), 64, latest, &steps).unwrap_err();
+        assert_eq!(format!("{error:#}"), "cannot read the input any further: bad sector");
+        let Ok(Step::Batch(batch)) = parsed.try_recv() else { panic!("nothing was handed on") };
+        assert_eq!(batch.good.iter().map(|new| new.login.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!((batch.bad.len(), batch.lines, batch.last_line), (1, 3, 4));
+    }
 }
