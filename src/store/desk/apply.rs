@@ -51,8 +51,7 @@ impl Desk<'_> {
     }
 
     fn first_opt_in(&mut self, new: &NewOptIn) -> Handle {
-        let name = self.rules.key.tombstone(&new.page, &new.login);
-        if self.graves.get(&name).is_some_and(|grave| grave.erased) {
+        if self.grave(&new.page, &new.login).is_some_and(|grave| grave.erased) {
             return Handle::Erased;
         }
         let mut row = OptIn::unborn(new.page.clone(), new.login.clone(), new.at.unwrap_or(self.now), self.now);
@@ -69,7 +68,7 @@ impl Desk<'_> {
         let Some(entry) = self.entries.get(at) else { return };
         let (page, row) = (entry.after.page.clone(), &entry.after);
         let page_known = self.rules.pages.contains(&page);
-        let grave = self.graves.get(&self.rules.key.tombstone(&page, &row.login));
+        let grave = self.grave(&page, &row.login);
         // A row of somebody erased can only have come by a site's own INSERT: it is not sent to either.
         let tombstone = grave
             .map(|grave| Tombstone { maybe_greeted: grave.tombstone.maybe_greeted || grave.erased, ..grave.tombstone });

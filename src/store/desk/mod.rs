@@ -244,6 +244,11 @@ impl<'a> Desk<'a> {
         verdict
     }
 
+    /// What is remembered of somebody once purged. Mostly of nobody, and then no name need be computed.
+    fn grave(&self, page: &PageId, login: &LoginId) -> Option<&Grave> {
+        if self.graves.is_empty() { None } else { self.graves.get(&self.rules.key.tombstone(page, login)) }
+    }
+
     /// Raises an alert in this group's transaction, or counts it again. The cause is mostly a page.
     fn raise(&mut self, kind: Kind, cause: &impl ToString, detail: impl Into<String>) {
         let (last, times) = self.alerts.entry((kind, cause.to_string())).or_default();
