@@ -9,14 +9,16 @@ use crate::domain::time::Timestamp;
 use crate::messenger::usage::Usage;
 
 impl Delivery {
-    /// Heeds what an answer's headers say, and tells the other nodes where it matters to them. All pages draw on the
-    /// app's allowance: used up, every one of them waits.
-    pub(super) async fn heed(&self, page: &Page, usage: Usage) {
+    /// Heeds what an answer's headers say. Whether the other nodes must hear of it.
+    pub(super) fn heed(&self, page: &Page, usage: Usage) -> bool {
         self.metrics.usage(page.id.as_str(), usage.percent);
         let now = self.clock.now();
-        if !self.pace.heed(&page.id, Used { percent: usage.percent, at: now }, now) && usage.regain.is_none() {
-            return;
-        }
+        self.pace.heed(&page.id, Used { percent: usage.percent, at: now }, now) || usage.regain.is_some()
+    }
+
+    /// Tells the other nodes. All pages draw on the app's allowance: used up, every one of them waits.
+    pub(super) async fn spread(&self, page: &Page, usage: Usage) {
+        let now = self.clock.now();
         self.note(&page.id, usage, now).await;
         if usage.app >= USED_UP {
             let app = Usage { percent: usage.app, regain: None, ..usage };

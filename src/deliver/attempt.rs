@@ -28,6 +28,14 @@ pub struct Taken {
     pub since: Duration,
 }
 
+impl Taken {
+    /// The one person of a probe, and the boot time before their claim.
+    pub(super) fn only(self) -> Option<(Claim, Duration)> {
+        let Self { claims, since, .. } = self;
+        claims.into_iter().next().map(|claim| (claim, since))
+    }
+}
+
 impl Delivery {
     /// Takes up to `most` people of a page.
     pub async fn claim(&self, page: &Page, most: usize) -> Result<Taken> {
@@ -67,12 +75,10 @@ impl Delivery {
         gate
     }
 
-    /// Waits until it is the turn of somebody who was claimed a moment ahead: requests keep their distance on the wire.
-    pub(super) async fn turn(&self, claim: &Claim, since: Duration) {
+    /// How long to wait for the turn of somebody who was claimed a moment ahead: requests keep their distance on the wire.
+    pub(super) fn turn(&self, claim: &Claim, since: Duration) -> Option<Duration> {
         let wait = (since + claim.turn).saturating_sub(self.clock.boot());
-        if wait >= FINEST {
-            tokio::time::sleep(wait).await;
-        }
+        (wait >= FINEST).then_some(wait)
     }
 
     /// Sends to one person: one request, one answer.

@@ -7,7 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::task::TaskTracker;
 
 use super::attempt::report;
-use super::places::Places;
+use super::places::{Place, Places};
 use super::record::{Ended, write_down};
 use super::{Delivery, Page};
 use crate::domain::outcome::Outcome;
@@ -22,17 +22,19 @@ const UNRECORDED_PER_FLIGHT: usize = 4;
 /// The deliveries of one loop.
 pub(super) struct Flights {
     delivery: Arc<Delivery>,
-    pub(super) places: Places,
+    tracker: TaskTracker,
+    places: Arc<Places<Flight>>,
     unrecorded: Arc<Semaphore>,
     accepted: mpsc::UnboundedSender<Ended>,
 }
 
 /// Somebody who was claimed, until their outcome is recorded.
-pub(super) struct Flight {
+struct Flight {
+    page: Arc<Page>,
     claim: Claim,
     gate: Arc<Gate>,
-    /// Boot time before the claim.
-    since: Duration,
+    /// Whether their page is held, and they find out whether it still must be.
+    probes: bool,
     unrecorded: Option<OwnedSemaphorePermit>,
 }
 
@@ -45,10 +47,16 @@ impl Flights {
         tracker.spawn(write_down(Arc::clone(delivery), queue, tracker.clone()));
         Arc::new(Self {
             delivery: Arc::clone(delivery),
+            tracker: tracker.clone(),
             places: Places::new(most),
             unrecorded: Arc::new(Semaphore::new(most * (1 + UNRECORDED_PER_FLIGHT))),
             accepted,
         })
+    }
+
+    /// Begins a round of claims: how many may be claimed ahead in it.
+    pub(super) fn ahead(&self) -> usize {
+        self.places.ahead()
     }
 
     /// How many may be claimed now, of whom so many ahead.
@@ -62,40 +70,96 @@ impl Flights {
         drop(self.unrecorded.acquire().await);
     }
 
-    /// Somebody was claimed: from here on they can be stopped.
-    pub(super) fn enter(&self, claim: Claim, since: Duration) -> Flight {
+    /// Somebody was claimed: from here on they can be stopped. They go in their turn, as soon as a place is free.
+    pub(super) fn launch(self: &Arc<Self>, page: &Arc<Page>, claim: Claim, since: Duration, probes: bool) {
         let gate = self.delivery.gate(&claim, since);
         // There was room when we asked, and only one loop takes it.
         let unrecorded = Arc::clone(&self.unrecorded).try_acquire_owned().ok();
+        let turn = self.delivery.turn(&claim, since);
+        let flight = Flight { page: Arc::clone(page), claim, gate, probes, unrecorded };
         self.places.expect();
-        Flight { claim, gate, since, unrecorded }
+        let flights = Arc::clone(self);
+        if let Some(wait) = turn {
+            self.tracker.spawn(async move {
+                tokio::time::sleep(wait).await;
+                flights.board(flight);
+            });
+        } else {
+            flights.board(flight);
+        }
     }
 
-    /// Delivers to one person, in their turn and when a place is free.
-    pub(super) async fn deliver(&self, page: Arc<Page>, flight: Flight) -> Ended {
-        let Flight { claim, gate, since, unrecorded } = flight;
-        self.delivery.turn(&claim, since).await;
-        // The place in flight is free as soon as the answer is here; the record may share a commit with others.
-        let sent = match self.places.take(&gate).await {
-            Some(_place) => self.delivery.send(&page, &claim, gate).await,
-            None => Sent::GIVEN_BACK,
-        };
-        let accepted = sent.ending.as_ref().is_some_and(|ending| matches!(ending.outcome, Outcome::Accepted { .. }));
-        let usage = sent.usage;
-        Ended { page, attempt: claim.attempt, accepted, usage, signal: report(&claim, sent), _unrecorded: unrecorded }
+    /// It is somebody's turn: they leave with a place, or wait for one.
+    fn board(self: Arc<Self>, flight: Flight) {
+        if let Some((place, flight)) = self.places.come(flight) {
+            self.tracker.clone().spawn(async move { self.fly(place, flight).await });
+        }
+    }
+
+    /// Delivers to one person, and with the same place to those who wait for one.
+    async fn fly(&self, place: Place<Flight>, flight: Flight) {
+        let mut aboard = Some((place, flight));
+        while let Some((place, flight)) = aboard {
+            let ended = self.deliver(flight).await;
+            // The answer is here, so others may go; the record may share a commit with theirs.
+            aboard = place.pass_on();
+            self.record(ended);
+        }
+    }
+
+    async fn deliver(&self, flight: Flight) -> Ended {
+        if flight.gate.left().is_zero() {
+            flight.gate.close();
+        }
+        if flight.gate.is_refused() {
+            return flight.ended(Sent::GIVEN_BACK);
+        }
+        let sent = self.delivery.send(&flight.page, &flight.claim, Arc::clone(&flight.gate)).await;
+        flight.ended(sent)
     }
 
     /// Writes an outcome down: an acceptance with the others that wait, anything else by itself.
-    pub(super) async fn record(&self, ended: Ended) {
-        if !ended.accepted {
-            return self.delivery.finish(ended).await;
-        }
+    fn record(&self, ended: Ended) {
+        let delivery = Arc::clone(&self.delivery);
         let (page, usage) = (Arc::clone(&ended.page), ended.usage);
-        if let Err(mpsc::error::SendError(ended)) = self.accepted.send(ended) {
-            return self.delivery.finish(ended).await;
+        if !ended.accepted || ended.probes {
+            self.tracker.spawn(async move { delivery.finish(ended).await });
+        } else if let Err(mpsc::error::SendError(ended)) = self.accepted.send(ended) {
+            self.tracker.spawn(async move { delivery.finish(ended).await });
+        } else if let Some(usage) = usage.filter(|usage| delivery.heed(&page, *usage)) {
+            self.tracker.spawn(async move { delivery.spread(&page, usage).await });
         }
-        if let Some(usage) = usage {
-            self.delivery.heed(&page, usage).await;
+    }
+
+    /// Gives back whoever waited for a place until it was too late to start.
+    pub(super) fn give_up_late(&self) {
+        for late in self.places.give_up(|flight| flight.gate.left().is_zero()) {
+            self.give_back(late);
         }
+    }
+
+    /// Gives back everybody who waits for a place.
+    pub(super) fn give_up_all(&self) {
+        self.places.give_up(|_| true).into_iter().for_each(|waiting| self.give_back(waiting));
+    }
+
+    /// How long somebody who waits for a place can wait at most, if anybody does.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        self.places.ask_first(|flight| flight.gate.left())
+    }
+
+    fn give_back(&self, flight: Flight) {
+        // Who waits for a place has no body under way.
+        flight.gate.close();
+        self.record(flight.ended(Sent::GIVEN_BACK));
+    }
+}
+
+impl Flight {
+    fn ended(self, sent: Sent) -> Ended {
+        let Self { page, claim, probes, unrecorded, .. } = self;
+        let accepted = sent.ending.as_ref().is_some_and(|ending| matches!(ending.outcome, Outcome::Accepted { .. }));
+        let (attempt, usage) = (claim.attempt, sent.usage);
+        Ended { page, attempt, accepted, probes, usage, signal: report(&claim, sent), _unrecorded: unrecorded }
     }
 }

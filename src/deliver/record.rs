@@ -23,6 +23,8 @@ pub(super) struct Ended {
     pub(super) page: Arc<Page>,
     pub(super) attempt: AttemptId,
     pub(super) accepted: bool,
+    /// Whether a held page was probed by it.
+    pub(super) probes: bool,
     pub(super) usage: Option<Usage>,
     pub(super) signal: Signal,
     /// Given back when it is recorded.
@@ -56,8 +58,11 @@ impl Delivery {
     pub(super) async fn finish(&self, ended: Ended) {
         self.record(ended.signal.clone()).await;
         self.leave(&ended);
-        if let Some(usage) = ended.usage {
-            self.heed(&ended.page, usage).await;
+        if let Some(usage) = ended.usage.filter(|usage| self.heed(&ended.page, *usage)) {
+            self.spread(&ended.page, usage).await;
+        }
+        if ended.probes {
+            self.pace.end_probe(&ended.page.id);
         }
     }
 

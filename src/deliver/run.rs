@@ -69,6 +69,7 @@ pub async fn run(delivery: Arc<Delivery>, stop: CancellationToken) {
         this.rest(&stop).await;
     }
     delivery.inflight.stop_all();
+    this.flights.give_up_all();
     // With the loop goes its way into the recorder, which ends with the last flight.
     drop(this);
     tracker.close();
@@ -105,6 +106,7 @@ impl Loop {
     /// Offers every hungry page its share of the free places, in turn.
     async fn round(&mut self) {
         self.poll();
+        self.flights.give_up_late();
         let pages = self.delivery.pages.borrow().clone();
         let now = self.delivery.clock.now();
         if self.delivery.pulse.sample_age(self.delivery.clock.boot()) > OLDEST_SAMPLE {
@@ -113,7 +115,7 @@ impl Loop {
             return;
         }
         let hungry: Vec<&Page> = pages.iter().filter(|page| self.is_hungry(page, now)).collect();
-        let (count, ahead) = (hungry.len(), self.flights.places.ahead());
+        let (count, ahead) = (hungry.len(), self.flights.ahead());
         self.turn = self.turn.wrapping_add(1);
         for (nth, page) in hungry.iter().cycle().skip(self.turn % count.max(1)).take(count).enumerate() {
             let free = self.flights.room(ahead);
@@ -165,12 +167,7 @@ impl Loop {
     fn launch(&self, page: &Page, taken: Taken) {
         let page = Arc::new(page.clone());
         for claim in taken.claims {
-            let (flights, page) = (Arc::clone(&self.flights), Arc::clone(&page));
-            let flight = flights.enter(claim, taken.since);
-            self.tracker.spawn(async move {
-                let ended = flights.deliver(page, flight).await;
-                flights.record(ended).await;
-            });
+            self.flights.launch(&page, claim, taken.since, false);
         }
     }
 
@@ -182,18 +179,14 @@ impl Loop {
         let (delivery, page, stop) = (Arc::clone(&self.delivery), Arc::new(page.clone()), self.stop.clone());
         let flights = Arc::clone(&self.flights);
         self.tracker.spawn(async move {
-            match delivery.probe(&page, &stop).await {
-                Ok(Some(taken)) => {
-                    for claim in taken.claims {
-                        let flight = flights.enter(claim, taken.since);
-                        let ended = flights.deliver(Arc::clone(&page), flight).await;
-                        delivery.finish(ended).await;
-                    }
-                }
-                Ok(None) => {}
-                Err(error) => tracing::debug!(page = %page.id, error = error.chain(), "a held page cannot be probed"),
+            let taken = delivery.probe(&page, &stop).await.unwrap_or_else(|error| {
+                tracing::debug!(page = %page.id, error = error.chain(), "a held page cannot be probed");
+                None
+            });
+            match taken.and_then(Taken::only) {
+                Some((claim, since)) => flights.launch(&page, claim, since, true),
+                None => delivery.pace.end_probe(&page.id),
             }
-            delivery.pace.end_probe(&page.id);
         });
     }
 
@@ -202,6 +195,7 @@ impl Loop {
         let delivery = &self.delivery;
         let now = delivery.clock.now();
         let mut wait = self.pause.unwrap_or(delivery.limits.poll_interval.min(LONGEST_WAIT));
+        wait = wait.min(self.flights.patience().unwrap_or(wait));
         let mut hungry = false;
         for hunger in self.hunger.values() {
             match hunger {

@@ -44,7 +44,7 @@ impl Gate {
 
     /// Decides, once. Whether the bytes may go.
     pub fn pass(&self) -> bool {
-        let in_time = self.clock.boot().saturating_sub(self.since) < self.start_within;
+        let in_time = !self.left().is_zero();
         let in_window = self.clock.now() < self.hard_stop;
         self.decide(if in_time && in_window { OPEN } else { REFUSED }) == OPEN
     }
@@ -66,14 +66,19 @@ impl Gate {
         self.state.load(Ordering::SeqCst) == REFUSED
     }
 
+    /// How much is left of `start_within`.
+    #[must_use]
+    pub fn left(&self) -> Duration {
+        self.start_within.saturating_sub(self.clock.boot().saturating_sub(self.since))
+    }
+
     /// Waits for the decision. Where none comes within `start_within`, because there is still no connection, it is
     /// taken here: the gate closes for good, and the answer is `true`.
     pub async fn timed_out(&self) -> bool {
-        let left = self.start_within.saturating_sub(self.clock.boot().saturating_sub(self.since));
         tokio::select! {
             biased;
             () = self.decided.notified() => false,
-            () = tokio::time::sleep(left) => self.close(),
+            () = tokio::time::sleep(self.left()) => self.close(),
         }
     }
 

@@ -83,3 +83,31 @@ pub(crate) async fn evidence_and_a_stop_while_the_request_is_out(mut place: Plac
     assert_eq!(platform.clean().accepted, 4);
     drop(daemon);
 }
+
+/// People are claimed ahead of free places while the platform is fast. When it stops answering they are not kept.
+pub(crate) async fn whoever_waits_too_long_for_a_place_is_given_back(mut place: Place) {
+    const CROWD: i64 = 60;
+    let platform = Platform::of(&mut place).await;
+    place.set("[send]\nmax_in_flight = 2\nstart_within = \"500ms\"\n[messenger]\nrequest_timeout = \"20s\"");
+    let _daemon = Daemon::ready(&place).await;
+    let database = Database::of(&place).await;
+    let people: Vec<String> = (0..CROWD).map(|n| format!("p{n}")).collect();
+    for login in &people {
+        platform.register(login);
+    }
+    platform.answers_after(Duration::from_millis(20));
+    let rows = people.iter().map(|login| format!("('{PAGE}', '{login}')")).collect::<Vec<_>>().join(", ");
+    database.sql(&format!("INSERT INTO optins (page_id, login_id) VALUES {rows}")).await;
+    until("it is under way", async || (platform.sandbox.report().accepted >= 10).then_some(())).await;
+    platform.answers_after(Duration::from_secs(8));
+    let before = platform.sandbox.report().accepted;
+    let given_back = "SELECT count(*) FROM attempts WHERE outcome = 'given_back'";
+    until("somebody is given back", async || (database.number(given_back).await > 0).then_some(())).await;
+    assert!(platform.sandbox.report().accepted <= before + 2, "no place came free for them");
+    let claimed = "SELECT count(*) FROM optins WHERE state = 'sending'";
+    until("all of them are", async || (database.number(claimed).await == 2).then_some(())).await;
+    assert_eq!(platform.sandbox.report().in_flight, 2);
+    platform.answers_after(Duration::ZERO);
+    database.all_in(&["sent"], CROWD).await;
+    assert_eq!(platform.clean().accepted, u64::try_from(CROWD).unwrap());
+}

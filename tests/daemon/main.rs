@@ -89,7 +89,10 @@ on_both! {
     }
     crash { killed_with_requests_in_flight }
     kills { killed_again_and_again }
-    late { an_answer_that_waited_for_a_frozen_process_counts evidence_and_a_stop_while_the_request_is_out }
+    late {
+        an_answer_that_waited_for_a_frozen_process_counts evidence_and_a_stop_while_the_request_is_out
+        whoever_waits_too_long_for_a_place_is_given_back
+    }
     doctor { each_finding_has_its_words_its_remedy_and_its_alert a_plugin_asks_beside_the_daemon_and_without_it }
     doubt { silence_sends_again_and_an_echo_settles }
     alarms {
