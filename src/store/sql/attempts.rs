@@ -22,15 +22,16 @@ statements! {
     }
 }
 
-/// Attempts by the message they sent: message, id, opt-in, cycle. The row names its message, or another table does.
+/// Attempts by the message they sent: message, id, opt-in, cycle. The row names its message, or another table does. Where
+/// SQLite may choose what comes first it begins with all attempts, and builds an index of them for each list.
 pub(in crate::store) static BY_MESSAGE: Batch = Batch::new(
     "attempts_by_message",
     "WITH k ({columns}) AS (VALUES {values}),
      named (message_id, optin_id) AS (
-         SELECT k.message_id, o.id FROM k, optins AS o WHERE o.message_id = k.message_id
-         UNION ALL SELECT k.message_id, m.optin_id FROM k, other_messages AS m WHERE m.message_id = k.message_id
+         SELECT k.message_id, o.id FROM k CROSS JOIN optins AS o WHERE o.message_id = k.message_id
+         UNION ALL SELECT k.message_id, m.optin_id FROM k CROSS JOIN other_messages AS m WHERE m.message_id = k.message_id
      )
-     SELECT a.message_id, a.id, a.optin_id, a.cycle FROM named, attempts AS a
+     SELECT a.message_id, a.id, a.optin_id, a.cycle FROM named CROSS JOIN attempts AS a
      WHERE a.optin_id = named.optin_id AND a.message_id = named.message_id",
     &[("message_id", Text)],
 );
