@@ -12,8 +12,9 @@ use crate::store::engine::{ACQUIRE, Pool};
 use crate::store::error::{Error, Result, sqlite_code};
 use crate::store::kept::Kept;
 
-/// Page caches in KiB. They count against a small daemon's memory; an import asks for more.
-const WRITER_CACHE_KIB: u32 = 8 * 1024;
+/// Page caches in KiB. They count against a small daemon's memory, and SQLite walks all of the writer's at nearly every
+/// commit: each rearranged index makes it look for pages beyond the file's end. An import asks for more.
+const WRITER_CACHE_KIB: u32 = 2 * 1024;
 const READER_CACHE_KIB: u32 = 2 * 1024;
 /// A checkpoint every 32 MiB instead of every 4: the same pages are touched by many groups, and written back once.
 const CHECKPOINT_PAGES: &str = "8192";
