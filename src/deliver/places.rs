@@ -46,7 +46,7 @@ struct Inner<W> {
 #[derive(Debug)]
 pub(super) struct Place<W> {
     places: Arc<Places<W>>,
-    passed_on: bool,
+    is_free: bool,
 }
 
 impl<W> Places<W> {
@@ -94,7 +94,7 @@ impl<W> Places<W> {
             return None;
         }
         inner.taken += 1;
-        Some((Place { places: Arc::clone(self), passed_on: false }, who))
+        Some((Place { places: Arc::clone(self), is_free: false }, who))
     }
 
     /// Takes out whoever waits at the head of the queue and has waited for too long.
@@ -135,23 +135,24 @@ impl<W> Places<W> {
 impl<W> Place<W> {
     /// Gives the place to whoever waits longest; it is free if nobody does.
     pub(super) fn pass_on(mut self) -> Option<(Self, W)> {
-        self.places.answered.fetch_add(1, Ordering::Relaxed);
-        self.places.freed.notify_one();
         let mut inner = self.places.inner();
         let next = inner.waiting.pop_front();
         if next.is_none() {
             // Under the same lock: whoever comes now must not wait for a place that nobody will pass on.
             inner.taken -= 1;
-            self.passed_on = true;
+            self.is_free = true;
         }
         drop(inner);
+        self.places.answered.fetch_add(1, Ordering::Relaxed);
+        // Last: whoever is woken must see the room there is now.
+        self.places.freed.notify_one();
         next.map(|who| (self, who))
     }
 }
 
 impl<W> Drop for Place<W> {
     fn drop(&mut self) {
-        if !self.passed_on {
+        if !self.is_free {
             self.places.inner().taken -= 1;
             self.places.freed.notify_one();
         }
