@@ -108,11 +108,8 @@ impl Flights {
     }
 
     async fn deliver(&self, flight: Flight) -> Ended {
-        if flight.gate.left().is_zero() {
-            flight.gate.close();
-        }
-        if flight.gate.is_refused() {
-            return flight.ended(Sent::GIVEN_BACK);
+        if flight.gate.is_refused() || flight.is_late() {
+            return flight.given_back();
         }
         let sent = self.delivery.send(&flight.page, &flight.claim, Arc::clone(&flight.gate)).await;
         flight.ended(sent)
@@ -122,9 +119,8 @@ impl Flights {
     fn record(&self, ended: Ended) {
         let delivery = Arc::clone(&self.delivery);
         let (page, usage) = (Arc::clone(&ended.page), ended.usage);
-        if !ended.accepted || ended.probes {
-            self.tracker.spawn(async move { delivery.finish(ended).await });
-        } else if let Err(mpsc::error::SendError(ended)) = self.accepted.send(ended) {
+        let alone = if ended.accepted { self.accepted.send(ended).err().map(|refused| refused.0) } else { Some(ended) };
+        if let Some(ended) = alone {
             self.tracker.spawn(async move { delivery.finish(ended).await });
         } else if let Some(usage) = usage.filter(|usage| delivery.heed(&page, *usage)) {
             self.tracker.spawn(async move { delivery.spread(&page, usage).await });
@@ -133,14 +129,12 @@ impl Flights {
 
     /// Gives back whoever waited for a place until it was too late to start.
     pub(super) fn give_up_late(&self) {
-        for late in self.places.give_up(|flight| flight.gate.left().is_zero()) {
-            self.give_back(late);
-        }
+        self.give_back(Flight::is_late);
     }
 
     /// Gives back everybody who waits for a place.
     pub(super) fn give_up_all(&self) {
-        self.places.give_up(|_| true).into_iter().for_each(|waiting| self.give_back(waiting));
+        self.give_back(|_| true);
     }
 
     /// How long somebody who waits for a place can wait at most, if anybody does.
@@ -148,14 +142,23 @@ impl Flights {
         self.places.ask_first(|flight| flight.gate.left())
     }
 
-    fn give_back(&self, flight: Flight) {
-        // Who waits for a place has no body under way.
-        flight.gate.close();
-        self.record(flight.ended(Sent::GIVEN_BACK));
+    fn give_back(&self, whom: impl Fn(&Flight) -> bool) {
+        self.places.give_up(whom).into_iter().for_each(|waiting| self.record(waiting.given_back()));
     }
 }
 
 impl Flight {
+    /// Whether it is too late to start.
+    fn is_late(&self) -> bool {
+        self.gate.left().is_zero()
+    }
+
+    /// Nothing of it has left, and nothing will.
+    fn given_back(self) -> Ended {
+        self.gate.close();
+        self.ended(Sent::GIVEN_BACK)
+    }
+
     fn ended(self, sent: Sent) -> Ended {
         let Self { page, claim, probes, unrecorded, .. } = self;
         let accepted = sent.ending.as_ref().is_some_and(|ending| matches!(ending.outcome, Outcome::Accepted { .. }));

@@ -61,9 +61,6 @@ impl Delivery {
         if let Some(usage) = ended.usage.filter(|usage| self.heed(&ended.page, *usage)) {
             self.spread(&ended.page, usage).await;
         }
-        if ended.probes {
-            self.pace.end_probe(&ended.page.id);
-        }
     }
 
     /// An outcome is recorded.
@@ -71,6 +68,9 @@ impl Delivery {
         self.inflight.leave(ended.attempt);
         if self.pace.ended(&ended.page.id, ended.accepted) {
             self.store.work().ring();
+        }
+        if ended.probes {
+            self.pace.end_probe(&ended.page.id);
         }
     }
 
