@@ -249,6 +249,11 @@ impl<'a> Desk<'a> {
         if self.graves.is_empty() { None } else { self.graves.get(&self.rules.key.tombstone(page, login)) }
     }
 
+    /// The same of somebody known by PSID.
+    fn psid_grave(&self, page: &PageId, psid: &Psid) -> Option<&Grave> {
+        if self.graves.is_empty() { None } else { self.graves.get(&self.rules.key.psid_tombstone(page, psid)) }
+    }
+
     /// Raises an alert in this group's transaction, or counts it again. The cause is mostly a page.
     fn raise(&mut self, kind: Kind, cause: &impl ToString, detail: impl Into<String>) {
         let (last, times) = self.alerts.entry((kind, cause.to_string())).or_default();
@@ -269,8 +274,7 @@ impl<'a> Desk<'a> {
 
     /// A stop said under a PSID before we knew whose it is applies as soon as we do.
     fn remember_stop(&mut self, at: usize, page: &PageId, psid: &Psid) {
-        let grave = self.graves.get(&self.rules.key.psid_tombstone(page, psid));
-        if let Some(stop) = grave.and_then(|grave| grave.tombstone.opted_out_at) {
+        if let Some(stop) = self.psid_grave(page, psid).and_then(|grave| grave.tombstone.opted_out_at) {
             self.step(at, &Event::OptedOut { at: stop, reason: Reason::StopWord });
         }
     }

@@ -101,10 +101,9 @@ impl Desk<'_> {
 
     /// Whether one of the identifiers is of somebody whose data was erased.
     fn names_erased(&self, page: &PageId, links: &Links) -> bool {
-        let key = &self.rules.key;
-        let mut names = links.logins.iter().map(|login| key.tombstone(page, login)).collect::<Vec<_>>();
-        names.extend(links.psid.as_ref().map(|psid| key.psid_tombstone(page, psid)));
-        names.iter().any(|name| self.graves.get(name).is_some_and(|grave| grave.erased))
+        let by_login = links.logins.iter().filter_map(|login| self.grave(page, login));
+        let by_psid = links.psid.iter().filter_map(|psid| self.psid_grave(page, psid));
+        by_login.chain(by_psid).any(|grave| grave.erased)
     }
 
     /// A stop from somebody whose opt-in we cannot name is kept under the PSID, for when we can.
