@@ -2,11 +2,20 @@
 
 use crate::store::sql::statements;
 
+macro_rules! counts {
+    ($walk:literal) => {
+        concat!(
+            "SELECT page_id, state, count(*), min(opted_in_at) FROM optins",
+            $walk,
+            " GROUP BY page_id, state ORDER BY page_id, state"
+        )
+    };
+}
+
 statements! {
-    /// Page, state, how many, the earliest consent.
-    COUNTS = "report_counts" {
-        both: ["SELECT page_id, state, count(*), min(opted_in_at) FROM optins GROUP BY page_id, state ORDER BY page_id, state"]
-    }
+    /// Page, state, how many, the earliest consent. SQLite would walk the index of login_ids, which begins with the
+    /// page, and look every row up: five times as slow as reading the table from end to end.
+    COUNTS = "report_counts" { sqlite: [counts!(" NOT INDEXED")], postgres: [counts!("")] }
     /// Who can still become missed and opted in up to a time: page, how many, the earliest consent. $1: up to.
     AT_RISK = "report_at_risk" {
         both: ["SELECT page_id, count(*), min(opted_in_at) FROM (",
