@@ -65,8 +65,10 @@ pub(super) async fn note_beats(
     }
 }
 
+/// Counts for the metrics and the status line.
 pub(super) async fn count(store: Store, clock: Arc<dyn Clock>, metrics: Arc<Metrics>, stop: CancellationToken) {
     while !stop.is_cancelled() {
+        let began = clock.boot();
         if let Ok(counts) = store.counts().await {
             let of =
                 |state: State| counts.iter().filter(|count| count.state == state).map(|count| count.count).sum::<u64>();
@@ -86,14 +88,11 @@ pub(super) async fn count(store: Store, clock: Arc<dyn Clock>, metrics: Arc<Metr
         if let Ok(doubts) = store.doubts(clock.now().minus(store.policy().settle_after)).await {
             metrics.doubts(doubts.iter().map(|page| (page.page.as_str(), page.held)));
         }
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = tokio::time::sleep(COUNT) => {}
-        }
+        until_next_look(clock.as_ref(), began, &stop).await;
     }
 }
 
-/// Looks ahead for the metrics. A look that is dear is taken more rarely.
+/// Looks ahead for the metrics.
 pub(super) async fn foresee(
     foresight: Foresight,
     clock: Arc<dyn Clock>,
@@ -110,10 +109,15 @@ pub(super) async fn foresee(
             }
             Err(error) => tracing::debug!(error = error.chain(), "nobody can look ahead"),
         }
-        let took = clock.boot().saturating_sub(began);
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = tokio::time::sleep(COUNT.max(took * 10)) => {}
-        }
+        until_next_look(clock.as_ref(), began, &stop).await;
+    }
+}
+
+/// Waits until it is time to look again. A look that is dear is taken more rarely.
+async fn until_next_look(clock: &dyn Clock, began: Duration, stop: &CancellationToken) {
+    let took = clock.boot().saturating_sub(began);
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = tokio::time::sleep(COUNT.max(took * 10)) => {}
     }
 }
