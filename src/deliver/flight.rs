@@ -7,7 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::task::TaskTracker;
 
 use super::attempt::report;
-use super::places::{Place, Places};
+use super::places::{Onward, Place, Places};
 use super::record::{Ended, write_down};
 use super::{Delivery, Page};
 use crate::domain::outcome::Outcome;
@@ -17,7 +17,7 @@ use crate::store::claim::Claim;
 
 /// How many people more than are in flight may be claimed and not yet recorded, for each place: those who wait for theirs,
 /// and those whose outcome waits for the database. Then claiming stops.
-const UNRECORDED_PER_FLIGHT: usize = 4;
+const UNRECORDED_PER_FLIGHT: usize = 16;
 
 /// The deliveries of one loop.
 pub(super) struct Flights {
@@ -92,27 +92,38 @@ impl Flights {
     /// It is somebody's turn: they leave with a place, or wait for one.
     fn board(self: Arc<Self>, flight: Flight) {
         if let Some((place, flight)) = self.places.come(flight) {
-            self.tracker.clone().spawn(async move { self.fly(place, flight).await });
+            self.take_off(place, flight);
         }
     }
 
+    fn take_off(self: Arc<Self>, place: Place<Flight>, flight: Flight) {
+        self.tracker.clone().spawn(async move { self.fly(place, flight).await });
+    }
+
     /// Delivers to one person, and with the same place to those who wait for one.
-    async fn fly(&self, place: Place<Flight>, flight: Flight) {
+    async fn fly(self: Arc<Self>, place: Place<Flight>, flight: Flight) {
         let mut aboard = Some((place, flight));
         while let Some((place, flight)) = aboard {
-            let ended = self.deliver(flight).await;
+            let (ended, took) = self.deliver(flight).await;
             // The answer is here, so others may go; the record may share a commit with theirs.
-            aboard = place.pass_on();
+            let Onward { next, other } = place.pass_on(took);
+            if let Some((place, flight)) = other {
+                Arc::clone(&self).take_off(place, flight);
+            }
+            aboard = next;
             self.record(ended);
         }
     }
 
-    async fn deliver(&self, flight: Flight) -> Ended {
+    /// Sends to one person. What it came to, and how long the answer took if there was one to wait for.
+    async fn deliver(&self, flight: Flight) -> (Ended, Option<Duration>) {
         if flight.gate.is_refused() || flight.is_late() {
-            return flight.given_back();
+            return (flight.given_back(), None);
         }
+        let began = self.delivery.clock.boot();
         let sent = self.delivery.send(&flight.page, &flight.claim, Arc::clone(&flight.gate)).await;
-        flight.ended(sent)
+        let took = sent.ending.is_some().then(|| self.delivery.clock.boot().saturating_sub(began));
+        (flight.ended(sent), took)
     }
 
     /// Writes an outcome down: an acceptance with the others that wait, anything else by itself.

@@ -8,10 +8,12 @@
 //! | record | `record` | the outcome is written down, however long the database refuses |
 //!
 //! `run` is the loop around it: woken by intake, by a free place in flight, by the budget's next moment, or by the
-//! poll. `flight` is one person's way through it, in one of the `places`. `inflight` knows which attempts may still be
-//! stopped, `pace` how many of a page may be under way, `probe` when a held page may try again, `allowance` what the
-//! platform's usage headers ask for. `batch` says who may be claimed where people are sent to in batches.
+//! poll. `flight` is one person's way through it, in one of the `places`, of which `abreast` says how many are useful at
+//! once. `inflight` knows which attempts may still be stopped, `pace` how many of a page may be under way, `probe` when a
+//! held page may try again, `allowance` what the platform's usage headers ask for. `batch` says who may be claimed where
+//! people are sent to in batches.
 
+mod abreast;
 mod allowance;
 mod attempt;
 mod batch;

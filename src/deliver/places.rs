@@ -1,9 +1,9 @@
 //! The places in flight, who waits for one, and how many people may be claimed for them.
 //!
 //! A claim takes about as long as a few answers do, and waits besides until what was asked of the store before it is
-//! done. While it is under way places come free, and would stay empty until the next one: so a claim asks for twice as
-//! many people more as were answered between two claims lately, who wait for their places, most urgent first. Where the
-//! platform is slow few are answered, and few are claimed ahead.
+//! done. While it is under way places come free, and would stay empty until the next one: so a claim asks for people
+//! ahead, some for each that was answered between two claims lately, who wait for their places, most urgent first. Where
+//! the platform is far away few are answered meanwhile, and few are claimed ahead.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,13 +12,15 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::abreast::Abreast;
+
 /// How long a claim under load waits for more room than for one.
 const GATHER: Duration = Duration::from_micros(500);
-/// How many are claimed ahead for each person answered between two claims lately: one for the time of the claim, and one
-/// for that of the record it waits for.
-const AHEAD: usize = 2;
+/// How many are claimed ahead for each person answered between two claims lately: one for the time of the claim, one for
+/// that of the record it waits for, and as many again, since some claims and records take twice as long as others.
+const AHEAD: usize = 4;
 /// How many are claimed ahead for each place in flight, at most.
-const MOST_AHEAD: usize = 2;
+const MOST_AHEAD: usize = 8;
 
 /// The places in flight of one loop, and whoever waits for one of them.
 #[derive(Debug)]
@@ -36,6 +38,8 @@ pub(super) struct Places<W> {
 #[derive(Debug)]
 struct Inner<W> {
     taken: usize,
+    /// How many may be taken.
+    open: Abreast,
     /// How many were claimed and have not come yet.
     expected: usize,
     /// The first come first.
@@ -49,11 +53,20 @@ pub(super) struct Place<W> {
     is_free: bool,
 }
 
+/// Who goes next.
+#[derive(Debug)]
+pub(super) struct Onward<W> {
+    /// With the place that was passed on.
+    pub(super) next: Option<(Place<W>, W)>,
+    /// With another that was opened.
+    pub(super) other: Option<(Place<W>, W)>,
+}
+
 impl<W> Places<W> {
     pub(super) fn new(most: usize) -> Arc<Self> {
         Arc::new(Self {
             most,
-            inner: Mutex::new(Inner { taken: 0, expected: 0, waiting: VecDeque::new() }),
+            inner: Mutex::new(Inner { taken: 0, open: Abreast::new(most), expected: 0, waiting: VecDeque::new() }),
             answered: AtomicUsize::new(0),
             lately: AtomicUsize::new(0),
             freed: Notify::new(),
@@ -76,7 +89,7 @@ impl<W> Places<W> {
     /// How many may be claimed now, of whom so many ahead.
     pub(super) fn room(&self, ahead: usize) -> usize {
         let inner = self.inner();
-        (self.most + ahead).saturating_sub(inner.taken + inner.expected + inner.waiting.len())
+        (inner.open.now() + ahead).saturating_sub(inner.taken + inner.expected + inner.waiting.len())
     }
 
     /// Somebody was claimed and will [come](Self::come) for a place.
@@ -89,12 +102,16 @@ impl<W> Places<W> {
     pub(super) fn come(self: &Arc<Self>, who: W) -> Option<(Place<W>, W)> {
         let mut inner = self.inner();
         inner.expected -= 1;
-        if inner.taken == self.most {
+        if inner.taken >= inner.open.now() {
             inner.waiting.push_back(who);
             return None;
         }
         inner.taken += 1;
-        Some((Place { places: Arc::clone(self), is_free: false }, who))
+        Some((self.place(), who))
+    }
+
+    fn place(self: &Arc<Self>) -> Place<W> {
+        Place { places: Arc::clone(self), is_free: false }
     }
 
     /// Takes out whoever waits at the head of the queue and has waited for too long.
@@ -133,20 +150,24 @@ impl<W> Places<W> {
 }
 
 impl<W> Place<W> {
-    /// Gives the place to whoever waits longest; it is free if nobody does.
-    pub(super) fn pass_on(mut self) -> Option<(Self, W)> {
+    /// Gives the place to whoever waits longest; it is free if nobody does, or if it is closed. An answer that was long in
+    /// coming, after `took`, may have opened another place, with somebody for it.
+    pub(super) fn pass_on(mut self, took: Option<Duration>) -> Onward<W> {
         let mut inner = self.places.inner();
-        let next = inner.waiting.pop_front();
-        if next.is_none() {
-            // Under the same lock: whoever comes now must not wait for a place that nobody will pass on.
-            inner.taken -= 1;
-            self.is_free = true;
+        if let Some(took) = took {
+            inner.open.answered(took);
         }
+        let next = if inner.taken <= inner.open.now() { inner.waiting.pop_front() } else { None };
+        let other = if inner.taken < inner.open.now() { inner.waiting.pop_front() } else { None };
+        // Under the same lock: whoever comes now must not wait for a place that nobody will pass on.
+        inner.taken = inner.taken + usize::from(other.is_some()) - usize::from(next.is_none());
         drop(inner);
+        self.is_free = next.is_none();
         self.places.answered.fetch_add(1, Ordering::Relaxed);
         // Last: whoever is woken must see the room there is now.
         self.places.freed.notify_one();
-        next.map(|who| (self, who))
+        let other = other.map(|who| (self.places.place(), who));
+        Onward { next: next.map(|who| (self, who)), other }
     }
 }
 
@@ -170,18 +191,18 @@ mod tests {
     }
 
     #[test]
-    fn twice_as_many_are_claimed_ahead_as_were_answered() {
+    fn more_are_claimed_ahead_than_were_answered() {
         let places = places(2, 0);
         assert_eq!((places.ahead(), places.room(0)), (0, 2));
         (0..2).for_each(|_| places.expect());
         assert_eq!(places.room(0), 0, "both places are spoken for");
         let (first, second) = (places.come(1).unwrap().0, places.come(2).unwrap().0);
         assert_eq!((places.room(0), places.ahead()), (0, 0));
-        assert!(first.pass_on().is_none() && second.pass_on().is_none());
+        assert!(first.pass_on(None).next.is_none() && second.pass_on(None).next.is_none());
         let ahead = places.ahead();
-        assert_eq!((ahead, places.room(ahead)), (4, 6));
-        assert_eq!((places.ahead(), places.ahead()), (2, 0), "a burst is soon forgotten");
-        assert_eq!(places.for_so_many(1000), 4, "however fast the platform is");
+        assert_eq!((ahead, places.room(ahead)), (8, 10));
+        assert_eq!((places.ahead(), places.ahead()), (4, 0), "a burst is soon forgotten");
+        assert_eq!(places.for_so_many(1000), 16, "however fast the platform is");
     }
 
     #[test]
@@ -190,11 +211,33 @@ mod tests {
         let (place, first) = places.come(1).unwrap();
         assert!((2..=4).all(|who| places.come(who).is_none()));
         assert_eq!((first, places.room(3), places.room(4)), (1, 0, 1));
-        let (place, second) = place.pass_on().unwrap();
-        let (place, third) = place.pass_on().unwrap();
+        let (place, second) = place.pass_on(None).next.unwrap();
+        let (place, third) = place.pass_on(None).next.unwrap();
         assert_eq!((second, third, places.room(0)), (2, 3, 0));
-        let (place, fourth) = place.pass_on().unwrap();
-        assert_eq!((fourth, place.pass_on().is_none(), places.room(0)), (4, true, 1));
+        let (place, fourth) = place.pass_on(None).next.unwrap();
+        assert_eq!((fourth, place.pass_on(None).next.is_none(), places.room(0)), (4, true, 1));
+    }
+
+    #[test]
+    fn answers_at_once_close_places_and_late_ones_open_them_for_whoever_waits() {
+        const MOST: usize = 64;
+        let places = places(MOST, 1000);
+        let mut taken: VecDeque<_> = (0..1000).filter_map(|who| places.come(who)).collect();
+        assert_eq!(taken.len(), MOST);
+        let mut gone = 0;
+        let mut answer = |took, count| {
+            for _ in 0..count {
+                let (place, _) = taken.pop_front().unwrap();
+                let Onward { next, other } = place.pass_on(Some(took));
+                taken.extend([next, other].into_iter().flatten());
+                gone += 1;
+            }
+            (taken.len(), gone + taken.len() + places.inner().waiting.len())
+        };
+        assert_eq!(answer(Duration::ZERO, 50), (24, 1000), "nobody was lost");
+        assert_eq!(answer(Duration::from_secs(1), 511), (24, 1000));
+        assert_eq!(answer(Duration::from_secs(1), 8), (32, 1000), "each answer opens one place more");
+        assert_eq!(answer(Duration::from_secs(1), 100), (MOST, 1000));
     }
 
     #[test]
