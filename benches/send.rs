@@ -108,6 +108,7 @@ async fn whole(house: &House, in_flight: usize, count: usize) -> f64 {
     let rate = rate(count, began);
     stop.cancel();
     running.join_all().await;
+    assert_eq!(house.sent().await, count as u64, "everybody is recorded as sent");
     rate
 }
 
