@@ -81,8 +81,8 @@ impl Delivery {
         (wait >= FINEST).then_some(wait)
     }
 
-    /// Sends to one person: one request, one answer.
-    pub async fn send(&self, page: &Page, claim: &Claim, gate: Arc<Gate>) -> Sent {
+    /// Sends to one person: one request, one answer. What it came to, and how long it took.
+    pub async fn send(&self, page: &Page, claim: &Claim, gate: Arc<Gate>) -> (Sent, Duration) {
         let began = self.clock.boot();
         let draw = claim.optin.0.unsigned_abs();
         let variant = page.template.choose(claim.locale.as_deref(), draw);
@@ -93,9 +93,10 @@ impl Delivery {
             ending.variant = Some(variant.name().to_owned());
         }
         let outcome = sent.ending.as_ref().map_or("given_back", |ending| ending.outcome.as_str());
-        self.metrics.sent(outcome, self.clock.boot().saturating_sub(began));
+        let took = self.clock.boot().saturating_sub(began);
+        self.metrics.sent(outcome, took);
         tell(page, claim, outcome, &sent);
-        sent
+        (sent, took)
     }
 }
 

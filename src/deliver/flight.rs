@@ -120,9 +120,8 @@ impl Flights {
         if flight.gate.is_refused() || flight.is_late() {
             return (flight.given_back(), None);
         }
-        let began = self.delivery.clock.boot();
-        let sent = self.delivery.send(&flight.page, &flight.claim, Arc::clone(&flight.gate)).await;
-        let took = sent.ending.is_some().then(|| self.delivery.clock.boot().saturating_sub(began));
+        let (sent, took) = self.delivery.send(&flight.page, &flight.claim, Arc::clone(&flight.gate)).await;
+        let took = sent.ending.is_some().then_some(took);
         (flight.ended(sent), took)
     }
 

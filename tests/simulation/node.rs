@@ -234,7 +234,7 @@ impl Node {
     /// One person's delivery, as the loop's own: send, record, leave.
     async fn flight(self: Arc<Self>, page: Page, claim: Claim, gate: Arc<Gate>) {
         self.hear_again(claim.optin);
-        let sent = self.delivery.send(&page, &claim, gate).await;
+        let (sent, _) = self.delivery.send(&page, &claim, gate).await;
         self.stage.point("answered").await;
         self.flights.fetch_sub(1, Ordering::SeqCst);
         let outcome = sent.ending.as_ref().map_or("given_back", |ending| ending.outcome.as_str());
