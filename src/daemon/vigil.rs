@@ -37,10 +37,7 @@ pub(super) async fn keep_time(store: Store, clock: Arc<SystemClock>, pulse: Arc<
         if let Err(error) = sample(&store, &clock, &pulse).await {
             tracing::debug!(error = error.chain(), "the database's clock cannot be read");
         }
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = tokio::time::sleep(SAMPLE) => {}
-        }
+        stop.run_until_cancelled(tokio::time::sleep(SAMPLE)).await;
     }
 }
 
@@ -58,10 +55,7 @@ pub(super) async fn note_beats(
         {
             tracing::debug!(error = error.chain(), "the beat cannot be noted");
         }
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = tokio::time::sleep(BEAT) => {}
-        }
+        stop.run_until_cancelled(tokio::time::sleep(BEAT)).await;
     }
 }
 
@@ -116,8 +110,5 @@ pub(super) async fn foresee(
 /// Waits until it is time to look again. A look that is dear is taken more rarely.
 async fn until_next_look(clock: &dyn Clock, began: Duration, stop: &CancellationToken) {
     let took = clock.boot().saturating_sub(began);
-    tokio::select! {
-        () = stop.cancelled() => {}
-        () = tokio::time::sleep(COUNT.max(took * 10)) => {}
-    }
+    stop.run_until_cancelled(tokio::time::sleep(COUNT.max(took * 10))).await;
 }
